@@ -1,0 +1,118 @@
+"""What crosses the border of the inbox: values, no tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from receiver.contract.reasons import Reason
+from receiver.deliveries.lifecycle import Status
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeduplicationClaim:
+    """A sender's event id: `key` is unique per webhook until `expires_at`; `body_digest` tells a conflict from a repeat."""
+
+    key: str
+    body_digest: bytes
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewDelivery:
+    """A request as it is to be stored: already redacted, already judged. `id` is a UUIDv7 in text.
+
+    `status` is `rejected`, `filtered`, `held` or `queued`; a `queued` one with a `deduplication` may come back as
+    `duplicate`. A queued one gets attempt 1, bound to `deployment` (and its ids when they are known).
+    `body` is the inflated body, masked; for a refused request at most its first 16 KiB (`body_size` tells the whole).
+    `notes` are marks such as `{"deduplication": "no key: ..."}`.
+    """
+
+    id: str
+    webhook: str
+    revision: int
+    status: Status
+    reason: Reason | None = None
+    detail: str = ""
+    method: str
+    path: str
+    headers: Mapping[str, str | list[str]]
+    query: Mapping[str, str | list[str]]
+    params: Mapping[str, str]
+    client_ip: str
+    content_type: str = ""
+    body: bytes = b""
+    body_size: int = 0
+    verification: Mapping[str, Any] = field(default_factory=dict)
+    deduplication: DeduplicationClaim | None = None
+    deployment: str = ""
+    deployment_id: str | None = None
+    flow_id: str | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    response_status: int | None = None
+    received_at: datetime
+    receive_ms: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """The outcome of storing: what the delivery became. `duplicate_of` names the first delivery of the same event."""
+
+    id: str
+    status: Status
+    duplicate_of: str | None = None
+    id_conflict: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """An attempt leased to this process: hand it over to Prefect, then tell the store the outcome.
+
+    `deployment_id` and `flow_id` are None until `bind` stored them; every later hand-over uses what was stored.
+    """
+
+    delivery_id: str
+    attempt: int
+    webhook: str
+    revision: int
+    deployment: str
+    deployment_id: str | None
+    flow_id: str | None
+    tries: int
+    received_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Followed:
+    """A delivery whose run has not ended, for the poll that mends what events missed."""
+
+    delivery_id: str
+    attempt: int
+    flow_run_id: str
+    status: Status
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunState:
+    """A flow run's state as Prefect tells it. `status` is already ours; `started_at` None until the run started."""
+
+    flow_run_id: str
+    status: Status
+    state_name: str
+    at: datetime
+    started_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeliveryFilter:
+    """Which deliveries a list shows; None means any. `q` is searched in id, path, event id and flow-run id."""
+
+    webhook: str | None = None
+    status: Status | None = None
+    reason: Reason | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    event_id: str | None = None
+    q: str | None = None

@@ -1,0 +1,113 @@
+"""Settings: one small model per concern, each read from the environment or `.env` with the prefix `WEBHOOKS_`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_CONFIG = SettingsConfigDict(env_prefix="WEBHOOKS_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+
+
+def find_home(start: Path | None = None) -> Path:
+    """The nearest `.webhooks` folder from `start` (default: the current folder) upward, else the one to be made there."""
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / ".webhooks").is_dir():
+            return folder / ".webhooks"
+    return start / ".webhooks"
+
+
+class HomeSettings(BaseSettings):
+    """Where state lives."""
+
+    model_config = _CONFIG
+
+    home: Path = Field(
+        default_factory=find_home,
+        description="Folder of all state (mode 0700): databases, keys, logs. Default: the nearest `.webhooks` upward "
+        "from the current folder, else made there.",
+    )
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="The inbox's database. Default: SQLite in the home; `postgresql://user:password@host/name` for "
+        "several receiver processes.",
+    )
+    secrets_dir: Path | None = Field(
+        default=None, description="Folder below which `file:PATH` secret references are read. Default: none may be."
+    )
+
+
+class HttpSettings(BaseSettings):
+    """Where the receiver listens and how it is reached."""
+
+    model_config = _CONFIG
+
+    host: str = Field(default="127.0.0.1", description="Address the receiver listens on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port the receiver listens on.")
+    public_url: str | None = Field(
+        default=None, description="The receiver's address as senders see it, e.g. `https://hooks.example.com`."
+    )
+    internal_url: str | None = Field(
+        default=None, description="The receiver's address as flows see it. Default: host and port."
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Addresses or CIDRs of proxies whose X-Forwarded-For is believed, comma-separated."
+    )
+    admin_key: SecretStr | None = Field(
+        default=None, description="API key with scope `admin`, taken instead of a generated one."
+    )
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def base_url(self) -> str:
+        """The public address without a trailing slash, e.g. `http://127.0.0.1:8000`."""
+        host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 (compared, not bound)
+        return (self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}").rstrip("/")
+
+
+class DispatchSettings(BaseSettings):
+    """How deliveries are handed over to Prefect and followed."""
+
+    model_config = _CONFIG
+
+    dispatch_concurrency: int = Field(default=8, ge=1, le=64, description="Hand-overs to Prefect at the same time.")
+    lease_seconds: float = Field(
+        default=60, gt=0, description="Seconds after which a hand-over of a receiver that died is taken up again."
+    )
+    poll_seconds: float = Field(
+        default=15, gt=0, description="Seconds between looks at unfinished runs; events are faster, this is the net."
+    )
+
+
+class SupervisorSettings(BaseSettings):
+    """What `webhooks up` starts."""
+
+    model_config = _CONFIG
+
+    prefect_port: int = Field(default=4200, ge=0, le=65535, description="Port of the Prefect server that `up` starts.")
+    prefect_database: str = Field(
+        default="postgres",
+        pattern="^(postgres|sqlite)$",
+        description="Database of the Prefect server that `up` starts: `postgres` (embedded) or `sqlite`.",
+    )
+    project: Path = Field(
+        default_factory=Path.cwd, description="Folder with `prefect.yaml`, whose deployments `up` and `deploy` register."
+    )
+
+
+class Settings(BaseSettings):
+    """Every concern, read once at the start of a command."""
+
+    model_config = _CONFIG
+
+    state: HomeSettings = Field(default_factory=HomeSettings)
+    http: HttpSettings = Field(default_factory=HttpSettings)
+    dispatch: DispatchSettings = Field(default_factory=DispatchSettings)
+    supervisor: SupervisorSettings = Field(default_factory=SupervisorSettings)
