@@ -8,11 +8,13 @@ from typing import Annotated
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-_CONFIG = SettingsConfigDict(env_prefix="WEBHOOKS_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+_CONFIG = SettingsConfigDict(
+    env_prefix="WEBHOOKS_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+)
 
 
 def find_home(start: Path | None = None) -> Path:
-    """The nearest `.webhooks` folder from `start` (default: the current folder) upward, else the one to be made there."""
+    """The nearest `.webhooks` from `start` (default: the current folder) upward, else the one to be made there."""
     start = (start or Path.cwd()).resolve()
     for folder in (start, *start.parents):
         if (folder / ".webhooks").is_dir():
@@ -98,7 +100,8 @@ class SupervisorSettings(BaseSettings):
         description="Database of the Prefect server that `up` starts: `postgres` (embedded) or `sqlite`.",
     )
     project: Path = Field(
-        default_factory=Path.cwd, description="Folder with `prefect.yaml`, whose deployments `up` and `deploy` register."
+        default_factory=Path.cwd,
+        description="Folder with `prefect.yaml`, whose deployments `up` and `deploy` make.",
     )
 
 

@@ -35,4 +35,4 @@ FROM_PREFECT: dict[str, Status] = {
     "CRASHED": Status.CRASHED,
     "CANCELLED": Status.CANCELLED,
 }
-"""Prefect's state types to ours (Late and AwaitingRetry are of type SCHEDULED, Suspended of PAUSED, TimedOut of FAILED)."""
+"""Prefect's state types to ours: Late and AwaitingRetry are SCHEDULED, Suspended is PAUSED, TimedOut is FAILED."""

@@ -13,7 +13,7 @@ from receiver.deliveries.lifecycle import Status
 
 @dataclass(frozen=True, kw_only=True)
 class DeduplicationClaim:
-    """A sender's event id: `key` is unique per webhook until `expires_at`; `body_digest` tells a conflict from a repeat."""
+    """A sender's event id: `key` is unique per webhook until `expires_at`; `body_digest` tells conflict from repeat."""
 
     key: str
     body_digest: bytes

@@ -71,7 +71,7 @@ class Scheme(ABC):
     hold_invalid: ClassVar[bool] = False
     """Whether `on_invalid` defaults to `hold` (senders that would switch us off when they are refused)."""
     event_id: ClassVar[str | None] = None
-    """Template of the sender's event id, the default of `deduplicate.key`, e.g. `{{$context.headers.x-github-delivery}}`."""
+    """Template of the sender's event id, default of `deduplicate.key`: `{{$context.headers.x-github-delivery}}`."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         """Take the webhook's `verification` without `scheme` and `secret`."""
