@@ -1,0 +1,207 @@
+"""Drains the inbox: each stored attempt becomes one run in Prefect, however often the hand-over is retried."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from receiver.contract.errors import Unusable
+from receiver.contract.reasons import Reason
+from receiver.deliveries.records import Claim
+from receiver.dispatch.orchestrator import Orchestrator
+from receiver.dispatch.policy import GiveUp, Started, TryAgain, judge
+from receiver.prefect_gateway import DeploymentRef, Outcome, PrefectUnavailable
+from receiver.storage import StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+_IDLE_SECONDS = 1.0
+_REVIVE_SECONDS = 10.0
+_DEPLOYMENT_TTL = timedelta(seconds=60)
+
+
+class Inbox(Protocol):
+    """What the dispatcher needs of the store; see `DeliveryStore` for each method's promise."""
+
+    async def claim(self, limit: int, lease_seconds: float, now: datetime, owner: str) -> list[Claim]: ...
+
+    async def bind(self, claim: Claim, deployment_id: str, flow_id: str) -> None: ...
+
+    async def handed_over(self, claim: Claim, flow_run_id: str, now: datetime) -> None: ...
+
+    async def retry_later(self, claim: Claim, due_at: datetime, detail: str, now: datetime) -> None: ...
+
+    async def give_up(self, claim: Claim, reason: Reason, detail: str, now: datetime) -> None: ...
+
+    async def missing_deployments(self) -> list[str]: ...
+
+    async def revive(self, deployment: str, now: datetime) -> int: ...
+
+    async def release(self, owner: str, now: datetime) -> None: ...
+
+
+class Dispatcher:
+    """Hands attempts over, several at once. `run()` until cancelled; `notify()` when something was stored.
+
+    `parameters(claim)` gives the run's parameters and raises `Unusable` where they cannot be made.
+    `on_started(flow_run_id)` is told of each run that was handed over.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        orchestrator: Orchestrator,
+        parameters: Callable[[Claim], Awaitable[Mapping[str, Any]]],
+        *,
+        owner: str,
+        concurrency: int,
+        lease_seconds: float,
+        on_started: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self._inbox = inbox
+        self._orchestrator = orchestrator
+        self._parameters = parameters
+        self._owner = owner
+        self._concurrency = concurrency
+        self._lease_seconds = lease_seconds
+        self._on_started = on_started
+        self._wake = asyncio.Event()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._deployments: dict[str, tuple[DeploymentRef, datetime]] = {}
+        self._unreachable = False
+
+    def notify(self) -> None:
+        """Something was stored: look at once instead of at the next round."""
+        self._wake.set()
+
+    def known_deployment(self, name: str) -> DeploymentRef | None:
+        """The deployment's ids where they are known already; never asks Prefect."""
+        known = self._deployments.get(name)
+        return known[0] if known else None
+
+    async def run(self) -> None:
+        """Drain until cancelled, then give back what was claimed and not begun."""
+        reviving = asyncio.create_task(self._revive_missing(), name="revive")
+        try:
+            while True:
+                self._wake.clear()
+                claimed = await self._claim()
+                for claim in claimed:
+                    task = asyncio.create_task(self._hand_over(claim), name=f"hand over {claim.delivery_id}")
+                    self._under_way.add(task)
+                    task.add_done_callback(self._done)
+                if not claimed:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._wake.wait(), _IDLE_SECONDS)
+        finally:
+            reviving.cancel()
+            if self._under_way:
+                await asyncio.wait(self._under_way, timeout=10)
+            with suppress(StoreUnavailable):
+                await self._inbox.release(self._owner, _now())
+
+    async def _claim(self) -> list[Claim]:
+        # While Prefect does not answer one hand-over at a time probes it.
+        free = (1 if self._unreachable else self._concurrency) - len(self._under_way)
+        if free <= 0:
+            return []
+        try:
+            return await self._inbox.claim(free, self._lease_seconds, _now(), self._owner)
+        except StoreUnavailable as error:
+            log.warning("the inbox cannot be read, trying again: %s", error)
+            return []
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        self._wake.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # Its lease runs out and the attempt is taken up again.
+            log.error("%s failed and is tried again when its lease ends", task.get_name(), exc_info=error)
+
+    async def _hand_over(self, claim: Claim) -> None:
+        try:
+            bound = await self._bound(claim)
+            if bound is None:
+                await self._inbox.give_up(
+                    claim, Reason.DEPLOYMENT_MISSING, f"Prefect has no deployment {claim.deployment!r}", _now()
+                )
+                return
+            parameters = await self._parameters(claim)
+        except PrefectUnavailable as error:
+            self._mark(reachable=False, detail=str(error))
+            await self._inbox.retry_later(claim, _now() + timedelta(seconds=1 + random.random()), str(error), _now())  # noqa: S311 (spread, not a secret)
+            return
+        except Unusable as error:
+            await self._inbox.give_up(claim, error.reason, error.detail, _now())
+            return
+        handover = await self._orchestrator.create_run(
+            bound,
+            parameters=parameters,
+            idempotency_key=f"{claim.delivery_id}:{claim.attempt}",
+            name=f"{claim.webhook} {claim.delivery_id[-8:]}",
+            tags=(f"webhook:{claim.webhook}", f"delivery:{claim.delivery_id}"),
+        )
+        healthy = handover.outcome is not Outcome.RETRY_LATER or await self._orchestrator.healthy()
+        self._mark(reachable=healthy, detail=handover.detail)
+        match judge(handover, tries=claim.tries, healthy=healthy, jitter=random.random()):  # noqa: S311 (spread, not a secret)
+            case Started(flow_run_id):
+                await self._inbox.handed_over(claim, flow_run_id, _now())
+                await self._on_started(flow_run_id)
+            case TryAgain(wait, detail):
+                await self._inbox.retry_later(claim, _now() + wait, detail, _now())
+            case GiveUp(reason, detail):
+                self._deployments.pop(claim.deployment, None)
+                log.error("delivery %s is dead: %s, %s", claim.delivery_id, reason, detail)
+                await self._inbox.give_up(claim, reason, detail, _now())
+
+    async def _bound(self, claim: Claim) -> str | None:
+        """The deployment's id: what the attempt stored, else looked up and stored first."""
+        if claim.deployment_id is not None:
+            return claim.deployment_id
+        deployment = await self._resolve(claim.deployment)
+        if deployment is None:
+            return None
+        await self._inbox.bind(claim, deployment.id, deployment.flow_id)
+        return deployment.id
+
+    async def _resolve(self, name: str) -> DeploymentRef | None:
+        known = self._deployments.get(name)
+        if known and _now() - known[1] < _DEPLOYMENT_TTL:
+            return known[0]
+        deployment = await self._orchestrator.resolve_deployment(name)
+        if deployment is None:
+            self._deployments.pop(name, None)
+        else:
+            self._deployments[name] = (deployment, _now())
+        return deployment
+
+    async def _revive_missing(self) -> None:
+        """Queue deliveries again whose deployment was missing and has appeared."""
+        while True:
+            await asyncio.sleep(_REVIVE_SECONDS)
+            try:
+                for name in await self._inbox.missing_deployments():
+                    self._deployments.pop(name, None)
+                    if await self._resolve(name) is not None:
+                        count = await self._inbox.revive(name, _now())
+                        log.info("deployment %s has appeared: %d deliveries queued again", name, count)
+                        self.notify()
+            except (PrefectUnavailable, StoreUnavailable) as error:
+                log.debug("deliveries without a deployment are looked at later: %s", error)
+
+    def _mark(self, *, reachable: bool, detail: str) -> None:
+        if reachable == self._unreachable:
+            self._unreachable = not reachable
+            if reachable:
+                log.info("Prefect answers again")
+            else:
+                log.warning("Prefect is unreachable, deliveries are kept and handed over later: %s", detail)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

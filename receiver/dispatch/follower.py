@@ -1,0 +1,101 @@
+"""Follows each run to its end: events hurry, a slow poll decides."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from contextlib import suppress
+from typing import Protocol
+
+from receiver.deliveries.lifecycle import FROM_PREFECT
+from receiver.deliveries.records import Followed, RunState
+from receiver.dispatch.orchestrator import Orchestrator
+from receiver.prefect_gateway import PrefectState, PrefectUnavailable
+from receiver.storage import StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+_PAGE = 200
+_EARLY_LIMIT = 10_000
+_RECONNECT_SECONDS = 2.0
+
+
+class Runs(Protocol):
+    """What the follower needs of the store; see `DeliveryStore` for each method's promise."""
+
+    async def follow(self, state: RunState, source: str) -> bool: ...
+
+    async def unfinished(self, limit: int, after: str | None) -> list[Followed]: ...
+
+
+class Follower:
+    """Brings Prefect's states into the inbox. `run()` until cancelled."""
+
+    def __init__(self, runs: Runs, orchestrator: Orchestrator, *, poll_seconds: float) -> None:
+        self._runs = runs
+        self._orchestrator = orchestrator
+        self._poll_seconds = poll_seconds
+        self._poll_now = asyncio.Event()
+        self._early: OrderedDict[str, list[RunState]] = OrderedDict()
+
+    async def run(self) -> None:
+        """Listen and poll until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen(), name="events of runs")
+            group.create_task(self._poll(), name="poll of runs")
+
+    async def started(self, flow_run_id: str) -> None:
+        """A run was handed over and stored: apply the events that came before it was."""
+        for state in self._early.pop(flow_run_id, []):
+            await self._apply(state, "event")
+
+    async def poll_once(self) -> int:
+        """Ask Prefect for the state of every unfinished run; the number of changes found."""
+        after: str | None = None
+        changes = 0
+        while page := await self._runs.unfinished(_PAGE, after):
+            after = page[-1].delivery_id
+            for state in await self._orchestrator.read_states([run.flow_run_id for run in page]):
+                if (ours := _translate(state)) is not None:
+                    changes += await self._runs.follow(ours, "poll")
+        return changes
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                # What happened while the stream was broken is found by a poll.
+                self._poll_now.set()
+                async for state in self._orchestrator.states():
+                    if (ours := _translate(state)) is not None:
+                        await self._apply(ours, "event")
+            except PrefectUnavailable as error:
+                log.debug("events of runs are not heard, polling meanwhile: %s", error)
+            await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def _apply(self, state: RunState, source: str) -> None:
+        with suppress(StoreUnavailable):
+            if not await self._runs.follow(state, source):
+                # Scheduled and even Running may be heard before the hand-over is stored.
+                self._early.setdefault(state.flow_run_id, []).append(state)
+                while len(self._early) > _EARLY_LIMIT:
+                    self._early.popitem(last=False)
+
+    async def _poll(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._poll_now.wait(), self._poll_seconds)
+            self._poll_now.clear()
+            try:
+                await self.poll_once()
+            except (PrefectUnavailable, StoreUnavailable) as error:
+                log.debug("unfinished runs are looked at later: %s", error)
+
+
+def _translate(state: PrefectState) -> RunState | None:
+    status = FROM_PREFECT.get(state.type)
+    if status is None:
+        return None
+    return RunState(
+        flow_run_id=state.flow_run_id, status=status, state_name=state.name, at=state.at, started_at=state.started_at
+    )

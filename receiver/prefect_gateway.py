@@ -1,0 +1,262 @@
+"""The receiver's one door to Prefect: start runs, read their states, hear of them, read and write secret blocks.
+
+Everything here speaks to the server through Prefect's own client and returns plain values; nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.actions import BlockDocumentCreate, BlockDocumentUpdate
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import FlowRun
+from prefect.events.clients import get_events_subscriber
+from prefect.events.filters import EventFilter, EventNameFilter, EventRelatedFilter
+from prefect.events.schemas.events import Event
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.settings import get_current_settings
+
+from receiver.contract.errors import WebhooksError
+
+RUN_TAG = "webhooks"
+"""Every run we start carries it; the events subscription filters on it."""
+
+_RUN_RESOURCE = "prefect.flow-run."
+
+
+class PrefectUnavailable(WebhooksError):
+    """Prefect did not answer, or answered that it cannot work now. Try again later."""
+
+
+class Outcome(StrEnum):
+    """What became of handing a run over."""
+
+    CREATED = "created"
+    EXISTS = "exists"
+    RETRY_LATER = "retry_later"
+    DEPLOYMENT_MISSING = "deployment_missing"
+    PERMANENT = "permanent"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handover:
+    """The outcome of one hand-over. `flow_run_id` is set for `created` and `exists`; `detail` holds no parameters."""
+
+    outcome: Outcome
+    flow_run_id: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentRef:
+    """A deployment as Prefect knows it. Ids are UUIDs in text."""
+
+    name: str
+    id: str
+    flow_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrefectState:
+    """A flow run's state. `type` is Prefect's state type (`RUNNING`), `name` its name (`AwaitingRetry`)."""
+
+    flow_run_id: str
+    type: str
+    name: str
+    at: datetime
+    started_at: datetime | None = None
+
+
+class PrefectGateway:
+    """Prefect's client, opened once. `async with PrefectGateway() as gateway:` inside the receiver's lifespan."""
+
+    def __init__(self) -> None:
+        self._stack = AsyncExitStack()
+        self._client: PrefectClient
+
+    async def __aenter__(self) -> Self:
+        """Open the client. Refuses to run without `PREFECT_API_URL`: the client would start a server of its own."""
+        if not get_current_settings().api.url:
+            raise WebhooksError(
+                "PREFECT_API_URL is not set. Run `webhooks up`, which starts a Prefect server, or set PREFECT_API_URL "
+                "(and PREFECT_API_AUTH_STRING) to the server that is to run the flows."
+            )
+        self._client = await self._stack.enter_async_context(get_client(httpx_settings={"timeout": 15.0}))
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Close the client."""
+        await self._stack.aclose()
+
+    async def healthy(self) -> bool:
+        """Whether Prefect's server and its database answer now."""
+        try:
+            response = await self._client.request("GET", "/ready")
+        except (httpx.HTTPError, PrefectHTTPStatusError):
+            return False
+        return response.status_code == httpx.codes.OK
+
+    async def resolve_deployment(self, name: str) -> DeploymentRef | None:
+        """The deployment called `flow/deployment`, None when there is none; raises `PrefectUnavailable`."""
+        try:
+            deployment = await self._client.read_deployment_by_name(name)
+        except ObjectNotFound:
+            return None
+        except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+            raise PrefectUnavailable(_without_parameters(error)) from None
+        return DeploymentRef(name=name, id=str(deployment.id), flow_id=str(deployment.flow_id))
+
+    async def create_run(
+        self,
+        deployment_id: str,
+        *,
+        parameters: Mapping[str, Any],
+        idempotency_key: str,
+        name: str,
+        tags: Sequence[str],
+    ) -> Handover:
+        """Start a run of a deployment, once per `idempotency_key`. Never raises for what the server answers."""
+        try:
+            response = await self._client.request(
+                "POST",
+                "/deployments/{id}/create_flow_run",
+                path_params={"id": deployment_id},
+                json={
+                    "parameters": dict(parameters),
+                    "idempotency_key": idempotency_key,
+                    "name": name,
+                    "tags": [RUN_TAG, *tags],
+                    "state": {"type": "SCHEDULED", "name": "Scheduled"},
+                },
+            )
+        except ObjectNotFound:
+            return Handover(outcome=Outcome.DEPLOYMENT_MISSING, detail=f"Prefect has no deployment {deployment_id}")
+        except PrefectHTTPStatusError as error:
+            return _refusal(error)
+        except httpx.HTTPError as error:
+            return Handover(outcome=Outcome.RETRY_LATER, detail=_without_parameters(error))
+        created = response.status_code == httpx.codes.CREATED
+        return Handover(
+            outcome=Outcome.CREATED if created else Outcome.EXISTS, flow_run_id=str(UUID(response.json()["id"]))
+        )
+
+    async def read_states(self, flow_run_ids: Sequence[str]) -> list[PrefectState]:
+        """The present states of up to 200 runs; runs that Prefect does not know are left out."""
+        try:
+            runs = await self._client.read_flow_runs(
+                flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[UUID(run_id) for run_id in flow_run_ids])),
+                limit=len(flow_run_ids),
+            )
+        except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+            raise PrefectUnavailable(_without_parameters(error)) from None
+        return [_state_of(run) for run in runs if run.state is not None]
+
+    async def states(self) -> AsyncIterator[PrefectState]:
+        """State changes of our runs as they happen. Ends or raises `PrefectUnavailable` when the stream breaks.
+
+        A bell, not a record: the server drops events past 256 waiting. The poll is what counts.
+        """
+        wanted = EventFilter(
+            event=EventNameFilter(prefix=[_RUN_RESOURCE]),
+            related=EventRelatedFilter(id=[f"prefect.tag.{RUN_TAG}"]),
+        )
+        try:
+            async with get_events_subscriber(filter=wanted, reconnection_attempts=0) as events:
+                async for event in events:
+                    if (state := _state_in(event)) is not None:
+                        yield state
+        except GeneratorExit:
+            raise
+        except Exception as error:  # noqa: BLE001 (the subscriber raises bare Exception beside websockets' and OS errors)
+            raise PrefectUnavailable(f"the events stream broke: {type(error).__name__}") from None
+
+    async def read_block(self, block_type: str, name: str) -> dict[str, Any] | None:
+        """A block's fields with its secrets, None when there is none; raises `PrefectUnavailable`."""
+        try:
+            document = await self._client.read_block_document_by_name(name, block_type, include_secrets=True)
+        except ObjectNotFound:
+            return None
+        except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+            raise PrefectUnavailable(_without_parameters(error)) from None
+        return dict(document.data)
+
+    async def write_block(self, block_type: str, name: str, data: Mapping[str, Any]) -> None:
+        """Create a block or replace its fields. The block type must be registered; raises `PrefectUnavailable`."""
+        try:
+            kind = await self._client.read_block_type_by_slug(block_type)
+            schema = await self._client.get_most_recent_block_schema_for_block_type(kind.id)
+            if schema is None:
+                raise WebhooksError(
+                    f"the block type {block_type!r} has no schema: run `prefect block register -m blocks`"
+                )
+            try:
+                existing = await self._client.read_block_document_by_name(name, block_type)
+            except ObjectNotFound:
+                await self._client.create_block_document(
+                    BlockDocumentCreate(name=name, block_type_id=kind.id, block_schema_id=schema.id, data=dict(data))
+                )
+            else:
+                await self._client.update_block_document(
+                    existing.id,
+                    BlockDocumentUpdate(data=dict(data), block_schema_id=schema.id, merge_existing_data=False),
+                )
+        except ObjectNotFound:
+            raise WebhooksError(
+                f"no block type {block_type!r} in Prefect: run `prefect block register -m blocks`"
+            ) from None
+        except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+            raise PrefectUnavailable(_without_parameters(error)) from None
+
+
+def _refusal(error: PrefectHTTPStatusError) -> Handover:
+    status = error.response.status_code
+    if status == httpx.codes.NOT_FOUND:
+        return Handover(outcome=Outcome.DEPLOYMENT_MISSING, detail="Prefect has no such deployment")
+    detail = f"Prefect answered {status}"
+    if status >= httpx.codes.INTERNAL_SERVER_ERROR or status in {
+        httpx.codes.UNAUTHORIZED,  # our own set-up is wrong, not this delivery
+        httpx.codes.FORBIDDEN,
+        httpx.codes.REQUEST_TIMEOUT,
+        httpx.codes.TOO_MANY_REQUESTS,
+    }:
+        return Handover(outcome=Outcome.RETRY_LATER, detail=detail)
+    return Handover(outcome=Outcome.PERMANENT, detail=detail)
+
+
+def _without_parameters(error: Exception) -> str:
+    """Words for the log: the server's error text may hold SQL with the run's parameters."""
+    if isinstance(error, PrefectHTTPStatusError):
+        return f"Prefect answered {error.response.status_code}"
+    return f"Prefect did not answer: {type(error).__name__}"
+
+
+def _state_of(run: FlowRun) -> PrefectState:
+    assert run.state is not None
+    return PrefectState(
+        flow_run_id=str(run.id),
+        type=run.state.type.value,
+        name=run.state.name or run.state.type.value.title(),
+        at=run.state.timestamp,
+        started_at=run.start_time,
+    )
+
+
+def _state_in(event: Event) -> PrefectState | None:
+    resource_id = event.resource.id
+    state = event.payload.get("validated_state")
+    if not resource_id.startswith(_RUN_RESOURCE) or not isinstance(state, dict):
+        return None
+    return PrefectState(
+        flow_run_id=resource_id.removeprefix(_RUN_RESOURCE),
+        type=str(state.get("type", "")),
+        name=str(state.get("name", "")),
+        at=event.occurred,
+    )
