@@ -1,0 +1,70 @@
+"""Fixtures that start real parts once a session: PostgreSQL, Prefect's server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from receiver.supervisor.postgres import EmbeddedPostgres
+from tests.support.ports import free_port as any_free_port
+from tests.support.postgres import TestPostgres
+from tests.support.prefect import PrefectServer, running_prefect_server
+
+# Prefect reads its settings when it is imported: the machine's own must not reach the tests, and a client without an
+# address must fail instead of starting a server by itself.
+_HOME = tempfile.mkdtemp(prefix="webhooks-tests-")
+for _name in [name for name in os.environ if name.startswith(("PREFECT_", "WEBHOOKS_"))]:
+    del os.environ[_name]
+os.environ.update(
+    PREFECT_HOME=_HOME,
+    PREFECT_SERVER_ALLOW_EPHEMERAL_MODE="false",
+    PREFECT_SERVER_ANALYTICS_ENABLED="false",
+    DO_NOT_TRACK="1",
+)
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port of 127.0.0.1 nobody listens on."""
+    return any_free_port()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestPostgres]:
+    """A started PostgreSQL; `postgres.create_database()` gives the URL of an empty database of one's own."""
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), options={"fsync": "off"})
+    server.start()
+    yield TestPostgres(server)
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory, postgres: TestPostgres) -> Iterator[PrefectServer]:
+    """A running Prefect server with an auth string: `.api_url`, `.auth_string`, `.env` for subprocesses."""
+    from prefect.logging.handlers import APILogWorker
+
+    folder: Path = tmp_path_factory.mktemp("prefect")
+    url = postgres.create_database().replace("postgresql://", "postgresql+asyncpg://", 1)
+    with running_prefect_server(folder, url) as server:
+        yield server
+        APILogWorker.drain_all(timeout=10)  # what flows of this process logged has a server to go to until here
+
+
+@pytest.fixture
+def prefect_settings(prefect_server: PrefectServer) -> Iterator[PrefectServer]:
+    """Flows and clients in the test's own process use `prefect_server`, which is what the test gets."""
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+
+    with temporary_settings(
+        updates={PREFECT_API_URL: prefect_server.api_url, PREFECT_API_AUTH_STRING: prefect_server.auth_string}
+    ):
+        yield prefect_server

@@ -1,0 +1,1 @@
+"""What several tests share. Import it as `tests.support.<module>`."""

@@ -1,0 +1,30 @@
+"""Waiting for what another process does: look often, give up at a deadline."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def wait_until(predicate: Callable[[], T], timeout: float = 30.0, *, what: str = "") -> T:
+    """The first truthy value of `predicate()`; AssertionError after `timeout` seconds, naming `what`."""
+    deadline = time.monotonic() + timeout
+    while not (value := predicate()):
+        assert time.monotonic() < deadline, _too_late(predicate, timeout, what)
+        time.sleep(0.02)
+    return value
+
+
+async def eventually(predicate: Callable[[], Awaitable[T]], timeout: float = 30.0, *, what: str = "") -> T:
+    """`wait_until` for a coroutine function; the event loop goes on meanwhile."""
+    deadline = time.monotonic() + timeout
+    while not (value := await predicate()):
+        assert time.monotonic() < deadline, _too_late(predicate, timeout, what)
+        await asyncio.sleep(0.02)
+    return value
+
+
+def _too_late(predicate: object, timeout: float, what: str) -> str:
+    return f"not within {timeout:g} s: {what or getattr(predicate, '__name__', predicate)}"
