@@ -1,0 +1,12 @@
+"""Credentials and connections as Prefect blocks, one service a file.
+
+`prefect block register -m blocks` makes them appear in Prefect's UI; `python -m blocks.bootstrap` does so too, and
+makes the secrets of the example workflows.
+"""
+
+from blocks.records_database import RecordsDatabase
+from blocks.smtp import Smtp
+from blocks.webhook_secret import WebhookSecret
+from blocks.webhooks_receiver import WebhooksReceiver
+
+__all__ = ["RecordsDatabase", "Smtp", "WebhookSecret", "WebhooksReceiver"]
