@@ -1,0 +1,169 @@
+"""How the commands speak to the receiver: where it is, with which key, and what its refusals mean."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import typer
+
+if TYPE_CHECKING:
+    import httpx
+
+ADDRESS_FILE = "receiver.json"
+"""Written into the home by `serve`: `{"url": "http://127.0.0.1:8000"}`."""
+
+KEY_FILE = "admin.key"
+"""The generated key of scope `admin`, in the home, mode 0600."""
+
+
+class CommandFailed(Exception):
+    """A command cannot do what it was asked for. The message says what to do next; the exit code is 1."""
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where the receiver listens and the API key to speak to it with."""
+
+    url: str
+    key: str
+
+    def __repr__(self) -> str:
+        return f"Connection(url={self.url!r}, key=***)"
+
+
+def find_connection(environment: Mapping[str, str], home: Path, default_url: str) -> Connection:
+    """The receiver of `WEBHOOKS_URL` and `WEBHOOKS_API_KEY`, else the one whose files are in `home`.
+
+    The generated key is sent to a receiver on this machine only: `WEBHOOKS_URL` may name somebody else's.
+    """
+    url = (environment.get("WEBHOOKS_URL") or _address_in(home) or default_url).rstrip("/")
+    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
+        raise CommandFailed("WEBHOOKS_URL is not an address. Give it whole, for example http://127.0.0.1:8000")
+    if key := environment.get("WEBHOOKS_API_KEY", "").strip():
+        return Connection(url, key)
+    if not _is_here(url):
+        raise CommandFailed(f"A key is needed for {url}. Set WEBHOOKS_API_KEY to one made by `webhooks keys create`.")
+    if key := environment.get("WEBHOOKS_ADMIN_KEY", "").strip():
+        return Connection(url, key)
+    try:
+        return Connection(url, (home / KEY_FILE).read_text(encoding="utf-8").strip())
+    except FileNotFoundError:
+        raise CommandFailed(
+            f"No API key: {home / KEY_FILE} does not exist. Start the receiver with `webhooks up`, run this in the "
+            "folder where it was started, or set WEBHOOKS_API_KEY."
+        ) from None
+    except OSError as error:
+        raise CommandFailed(
+            f"{home / KEY_FILE} cannot be read ({error.strerror}). Set WEBHOOKS_API_KEY, or run this as its owner."
+        ) from None
+
+
+def _address_in(home: Path) -> str | None:
+    try:
+        return str(json.loads((home / ADDRESS_FILE).read_text(encoding="utf-8"))["url"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # no receiver was started here: the settings tell where it would listen
+
+
+def _is_here(url: str) -> bool:
+    return urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
+
+
+class AdminClient:
+    """The admin API, one method a verb. Refusals raise `CommandFailed` with the receiver's own words."""
+
+    def __init__(self, connection: Connection, http: httpx.Client) -> None:
+        self.url = connection.url
+        self._key = connection.key
+        self._http = http
+
+    def get(self, path: str, **query: object) -> Any:
+        """The JSON answer of a GET; query values that are None are left out."""
+        return self.request("GET", path, query={name: value for name, value in query.items() if value is not None})
+
+    def pages(self, path: str, **query: object) -> Iterator[dict[str, Any]]:
+        """Every item of a list, page by page."""
+        cursor = None
+        while True:
+            page = self.get(path, cursor=cursor, **query)
+            yield from page["items"]
+            if not (cursor := page.get("next_cursor")):
+                return
+
+    def request(self, method: str, path: str, *, query: Mapping[str, Any] | None = None, content: object = None) -> Any:
+        """The JSON answer to a request, None when it has no body. `path` is below `/api/admin`."""
+        import httpx
+
+        try:
+            response = self._http.request(
+                method,
+                f"{self.url}/api/admin{path}",
+                params=dict(query or {}),
+                headers={"Authorization": f"Bearer {self._key}"},
+                **({} if content is None else {"json": content}),
+            )
+        except httpx.ConnectError:
+            raise CommandFailed(
+                f"No receiver answers at {self.url}. Start it with `webhooks up`, or set WEBHOOKS_URL."
+            ) from None
+        except httpx.HTTPError as error:
+            raise CommandFailed(f"{self.url} did not answer as HTTP should: {type(error).__name__}.") from None
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            raise CommandFailed(_refusal(response, self.url))
+        try:
+            return response.json() if response.content else None
+        except ValueError:
+            raise CommandFailed(f"What answers at {self.url} is not the receiver. Set WEBHOOKS_URL.") from None
+
+
+def _refusal(response: httpx.Response, url: str) -> str:
+    detail = ""
+    if response.headers.get("content-type", "").startswith("application/problem+json"):
+        problem = response.json()
+        lines = [str(problem.get("detail", ""))]
+        lines += [f"  {entry['path']}: {entry['problem']}" for entry in problem.get("problems", [])[1:]]
+        detail = "\n".join(lines)
+    if response.status_code == HTTPStatus.UNAUTHORIZED:
+        return f"The key is not one of the receiver at {url}. Set WEBHOOKS_API_KEY to one of its keys."
+    return detail or f"What answers at {url} is not the receiver ({response.status_code}). Set WEBHOOKS_URL."
+
+
+@contextmanager
+def connected() -> Iterator[AdminClient]:
+    """A client for the receiver that this shell means. What fails inside ends the command with a message and code 1."""
+    import httpx
+
+    with failures_told():
+        connection = _connection_of_this_shell()
+        # A proxy of the environment cannot reach this machine's own addresses.
+        with httpx.Client(timeout=60, trust_env=not _is_here(connection.url)) as http:
+            yield AdminClient(connection, http)
+
+
+def _connection_of_this_shell() -> Connection:
+    from receiver.settings import HomeSettings, HttpSettings
+
+    http = HttpSettings().model_copy(update={"public_url": None})
+    return find_connection(os.environ, HomeSettings().home, http.base_url)
+
+
+@contextmanager
+def failures_told() -> Iterator[None]:
+    """Ends a command that failed with its message on standard error and exit code 1."""
+    try:
+        yield
+    except CommandFailed as failure:
+        print(f"webhooks: {failure}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    except BrokenPipeError:  # the reader, `head` for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None

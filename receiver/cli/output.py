@@ -1,0 +1,47 @@
+"""What commands print: tables for people, JSON for programs, and nothing that a sender could make the terminal do."""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+_UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_PLAIN_WIDTH = 10_000
+
+
+def printable(value: object) -> str:
+    """Text that cannot move the cursor, colour the terminal or turn its direction: such characters become `\\x1b`."""
+    text = "" if value is None else str(value)
+    return "".join(
+        character.encode("unicode_escape").decode("ascii")
+        if unicodedata.category(character) in _UNPRINTABLE
+        else character
+        for character in text
+    )
+
+
+def printable_lines(text: str) -> str:
+    """The same for text of several lines: line ends and tabs stay."""
+    return "\n".join("\t".join(printable(part) for part in line.split("\t")) for line in text.splitlines())
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON in ASCII, which is safe on every terminal."""
+    print(json.dumps(value, indent=2, ensure_ascii=True))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, header: bool = True) -> None:
+    """Print rows in columns; piped into a program, no row is ever folded or cut."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH, color_system=None)
+    table = Table(box=None, pad_edge=False, header_style="bold", show_header=header)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(value)) for value in row))
+    console.print(table)

@@ -1,0 +1,50 @@
+"""What a deploy changes, and what it leaves alone."""
+
+from receiver.webhooks.deploy_plan import Change, plan_deploy
+
+ORDERS = {"key": "orders", "deployment": "orders/default", "methods": ["POST"], "state": "enabled"}
+
+
+def existing(**changes):
+    return {**ORDERS, "origin": "code", "url": "http://x/api/webhooks/orders", "revision": 3, **changes}
+
+
+def only(steps):
+    (step,) = steps
+    return step
+
+
+def test_a_webhook_that_is_not_there_is_created():
+    step = only(plan_deploy([ORDERS], []))
+    assert (step.key, step.change, step.definition) == ("orders", Change.CREATED, ORDERS)
+
+
+def test_fields_that_differ_are_named():
+    step = only(plan_deploy([ORDERS], [existing(methods=["GET"], deployment="orders/old")]))
+    assert (step.change, step.fields) == (Change.CHANGED, ("deployment", "methods"))
+
+
+def test_an_equal_one_is_unchanged():
+    assert only(plan_deploy([ORDERS], [existing()])).change is Change.UNCHANGED
+
+
+def test_an_operators_pause_is_no_difference():
+    assert only(plan_deploy([ORDERS], [existing(state="paused")])).change is Change.UNCHANGED
+
+
+def test_a_webhook_of_code_that_the_code_no_longer_has_vanished():
+    step = only(plan_deploy([], [existing()]))
+    assert (step.change, step.definition) == (Change.VANISHED, None)
+
+
+def test_webhooks_made_by_hand_never_vanish():
+    assert plan_deploy([], [existing(origin="api")]) == []
+
+
+def test_a_key_that_was_made_by_hand_is_a_conflict():
+    assert only(plan_deploy([ORDERS], [existing(origin="api")])).change is Change.CONFLICT
+
+
+def test_steps_come_by_key():
+    wanted = [{**ORDERS, "key": key} for key in ("c", "a")]
+    assert [step.key for step in plan_deploy(wanted, [existing(key="b")])] == ["a", "b", "c"]
