@@ -15,17 +15,18 @@ from receiver.ingress.request import RawRequest
 class Secrets:
     """The values a webhook's secret reference stands for: `current` first, then the previous ones in rotation.
 
-    An empty value is no secret: `usable()` leaves it out, and a scheme without any usable secret refuses everything.
+    An empty or blank value is no secret: `usable()` leaves it out, and a scheme without any usable secret refuses
+    everything.
     """
 
     current: str
     previous: tuple[str, ...] = ()
 
     def usable(self) -> list[tuple[str, str]]:
-        """`(label, value)` of each non-empty secret; labels are `current`, `previous-1`, `previous-2`, ..."""
+        """`(label, value)` of each secret that is not blank; labels are `current`, `previous-1`, `previous-2`, ..."""
         labelled = [("current", self.current)]
         labelled += [(f"previous-{number}", value) for number, value in enumerate(self.previous, 1)]
-        return [(label, value) for label, value in labelled if value]
+        return [(label, value) for label, value in labelled if value.strip()]
 
     def __repr__(self) -> str:
         return f"Secrets(current=***, previous={len(self.previous)})"
@@ -41,7 +42,10 @@ class Verified:
 
 @dataclass(frozen=True, kw_only=True)
 class Carriers:
-    """Every place where a scheme's credential travels; masked before anything is stored, logged or passed on."""
+    """Every place where a scheme's credential travels; masked before anything is stored, logged or passed on.
+
+    Header names are lower-case; query and body names are as sent (body fields: top level of JSON and forms).
+    """
 
     headers: frozenset[str] = frozenset()
     query: frozenset[str] = frozenset()
