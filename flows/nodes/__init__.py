@@ -1,0 +1,30 @@
+"""The nodes: what a workflow does, each a Prefect task with retries, a timeout and a readable name.
+
+One node a file, in two parts: `plan(...)` decides without I/O, the task performs what was planned.
+"""
+
+from blocks.errors import Failed, InvalidInput, NotConfigured, ServiceError, TryAgain, UnknownColumn, UnknownTable
+from flows.nodes.create_record import create_record
+from flows.nodes.create_records import create_records
+from flows.nodes.http_request import http_request
+from flows.nodes.query_records import query_records
+from flows.nodes.send_email import send_email
+from flows.nodes.start_deployment import start_deployment
+from flows.nodes.when import when
+
+__all__ = [
+    "Failed",
+    "InvalidInput",
+    "NotConfigured",
+    "ServiceError",
+    "TryAgain",
+    "UnknownColumn",
+    "UnknownTable",
+    "create_record",
+    "create_records",
+    "http_request",
+    "query_records",
+    "send_email",
+    "start_deployment",
+    "when",
+]

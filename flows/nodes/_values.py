@@ -1,0 +1,96 @@
+"""Between JSON and a database's columns: what a webhook sends becomes what a column takes, and back. No I/O."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, DateTime, Table
+
+from blocks.errors import InvalidInput, UnknownColumn
+
+_FROM_TEXT: dict[type, Callable[[str], Any]] = {
+    datetime: datetime.fromisoformat,
+    date: date.fromisoformat,
+    time: time.fromisoformat,
+    UUID: UUID,
+    Decimal: Decimal,
+    int: int,
+    float: float,
+    bytes: lambda text: base64.b64decode(text, validate=True),
+}
+
+_INTEGER_END = 2**63
+
+
+def column(table: Table, name: str) -> Column[Any]:
+    """The column of that name. Raises `UnknownColumn`."""
+    try:
+        return table.columns[name]
+    except KeyError:
+        raise UnknownColumn(table.name, name, table.columns.keys()) from None
+
+
+def for_column(target: Column[Any], value: object) -> object:
+    """`value` as the column takes it: ISO dates, UUIDs, numbers and base64 from text, numbers exactly as decimals.
+
+    Raises `InvalidInput` naming the column when text is none of these.
+    """
+    try:
+        kind = target.type.python_type
+    except NotImplementedError:
+        return value
+    if isinstance(value, str):
+        value = _from_text(target.name, kind, value)
+    elif kind is Decimal and isinstance(value, int | float) and not isinstance(value, bool):
+        value = Decimal(str(value))
+    elif kind is str and isinstance(value, dict | list):
+        raise InvalidInput(f"column {target.name!r} takes text, and got {type(value).__name__}: use a JSON column")
+    if isinstance(value, int) and abs(value) >= _INTEGER_END:
+        raise InvalidInput(f"column {target.name!r} takes whole numbers of 64 bits")
+    return _zoned(target, value)
+
+
+def _from_text(name: str, kind: type, text: str) -> object:
+    try:
+        text.encode()
+        return _FROM_TEXT[kind](text) if kind in _FROM_TEXT else text
+    except UnicodeEncodeError:
+        raise InvalidInput(f"column {name!r} got text with half of a surrogate pair, which is no character") from None
+    except (ValueError, InvalidOperation):
+        raise InvalidInput(f"column {name!r} takes {kind.__name__}, and got {text[:80]!r}") from None
+
+
+def _zoned(target: Column[Any], value: object) -> object:
+    """SQLite keeps no time zone: a zoned time is stored as UTC there, as in any column without a zone."""
+    if isinstance(value, datetime) and value.tzinfo and isinstance(target.type, DateTime) and not target.type.timezone:
+        return (value - (value.utcoffset() or timedelta())).replace(tzinfo=None)
+    return value
+
+
+def as_json(row: Mapping[str, object]) -> dict[str, Any]:
+    """A row that JSON can hold: dates in ISO form, UUIDs and decimals as text, bytes as base64."""
+    return {name: _plain(value) for name, value in row.items()}
+
+
+def as_json_rows(rows: Iterable[Mapping[str, object]]) -> list[dict[str, Any]]:
+    """`as_json` for each row."""
+    return [as_json(row) for row in rows]
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, bytes | memoryview):
+        return base64.b64encode(value).decode()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Mapping):
+        return as_json(value)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
