@@ -1,0 +1,232 @@
+"""Every table. Moments are microseconds since 1970 in UTC (`values.py`); JSON is ASCII text; identifiers sort by byte.
+
+A delivery is split by how it changes: `payload` is what was received and never changes again, `delivery` is where it
+stands and is small, so that neither a list nor a change of status touches a body.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, cast
+
+from sqlalchemy import BigInteger, Index, Integer, LargeBinary, MetaData, Table, Text, text
+from sqlmodel import Field, SQLModel
+
+Ident: Any = Text().with_variant(Text(collation="C"), "postgresql")
+"""An identifier: compared byte by byte on both databases, whatever the language of the server."""
+Micros: Any = BigInteger
+_Serial: Any = BigInteger().with_variant(Integer, "sqlite")
+_NO_ROWID = {"sqlite_with_rowid": False}
+_NAMING = {"pk": "pk_%(table_name)s"}
+
+
+def _partial(name: str, *columns: str, where: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
+class _Base(SQLModel):
+    metadata: ClassVar[MetaData] = MetaData(naming_convention=_NAMING)
+
+
+class Webhook(_Base, table=True):
+    """A definition in force. `definition` is JSON without `state`, which is a column since operators change it."""
+
+    __tablename__ = "webhook"
+
+    key: str = Field(sa_type=Ident, primary_key=True)
+    definition: str = Field(sa_type=Text)
+    revision: int
+    origin: str = Field(sa_type=Text)
+    state: str = Field(sa_type=Text)
+    state_by_operator: int = 0
+    created_at: int = Field(sa_type=Micros)
+    updated_at: int = Field(sa_type=Micros)
+
+
+class WebhookRevision(_Base, table=True):
+    """Each definition a webhook ever had; deliveries name the one they were judged by. Outlives the webhook."""
+
+    __tablename__ = "webhook_revision"
+
+    key: str = Field(sa_type=Ident, primary_key=True)
+    revision: int = Field(primary_key=True)
+    definition: str = Field(sa_type=Text)
+    origin: str = Field(sa_type=Text)
+    actor: str = Field(sa_type=Text)
+    created_at: int = Field(sa_type=Micros)
+
+
+class Delivery(_Base, table=True):
+    """Where a request stands. `attempt` is the number of the latest one, 0 while there is none."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        Index("ix_delivery_webhook", "webhook", "id"),
+        Index("ix_delivery_webhook_status", "webhook", "status", "id"),
+        Index("ix_delivery_status", "status", "id"),
+        _partial("ix_delivery_reason", "reason", "id", where="reason IS NOT NULL"),
+        _partial("ix_delivery_event_id", "event_id", where="event_id IS NOT NULL"),
+    )
+
+    id: str = Field(sa_type=Ident, primary_key=True)
+    webhook: str = Field(sa_type=Ident)
+    revision: int
+    status: str = Field(sa_type=Ident)
+    reason: str | None = Field(default=None, sa_type=Ident)
+    detail: str = Field(sa_type=Text)
+    method: str = Field(sa_type=Text)
+    path: str = Field(sa_type=Text)
+    client_ip: str = Field(sa_type=Text)
+    content_type: str = Field(sa_type=Text)
+    body_size: int = Field(sa_type=BigInteger)
+    event_id: str | None = Field(default=None, sa_type=Ident)
+    duplicate_of: str | None = Field(default=None, sa_type=Ident)
+    id_conflict: int = 0
+    attempt: int = 0
+    response_status: int | None = None
+    receive_ms: float
+    received_at: int = Field(sa_type=Micros)
+    updated_at: int = Field(sa_type=Micros)
+
+
+class Payload(_Base, table=True):
+    """What was received, redacted. `headers`, `query`, `params`, `verification` and `notes` are JSON."""
+
+    __tablename__ = "payload"
+
+    delivery_id: str = Field(sa_type=Ident, primary_key=True)
+    headers: str = Field(sa_type=Text)
+    query: str = Field(sa_type=Text)
+    params: str = Field(sa_type=Text)
+    verification: str = Field(sa_type=Text)
+    notes: str = Field(sa_type=Text)
+    body: bytes = Field(sa_type=LargeBinary)
+
+
+class Attempt(_Base, table=True):
+    """One start of a flow run. `due_at` is set while it waits for its hand-over or is leased (then it is the lease's
+    end: whoever died leaves it due again); `parked_due_at` while its webhook is paused. `state_at` is when Prefect
+    says that it came to its state, `seen_at` when we heard of it."""
+
+    __tablename__ = "attempt"
+    __table_args__ = (
+        _partial("ix_attempt_due_at", "due_at", where="due_at IS NOT NULL"),
+        _partial("ix_attempt_parked", "webhook", "parked_due_at", where="parked_due_at IS NOT NULL"),
+        _partial("ix_attempt_flow_run_id", "flow_run_id", where="flow_run_id IS NOT NULL"),
+    )
+
+    delivery_id: str = Field(sa_type=Ident, primary_key=True)
+    number: int = Field(primary_key=True)
+    webhook: str = Field(sa_type=Ident)
+    status: str = Field(sa_type=Ident)
+    deployment: str = Field(sa_type=Text)
+    deployment_id: str | None = Field(default=None, sa_type=Text)
+    flow_id: str | None = Field(default=None, sa_type=Text)
+    flow_run_id: str | None = Field(default=None, sa_type=Ident)
+    tries: int = 0
+    due_at: int | None = Field(default=None, sa_type=Micros)
+    parked_due_at: int | None = Field(default=None, sa_type=Micros)
+    lease_owner: str | None = Field(default=None, sa_type=Text)
+    state_name: str | None = Field(default=None, sa_type=Text)
+    state_at: int | None = Field(default=None, sa_type=Micros)
+    seen_at: int | None = Field(default=None, sa_type=Micros)
+    detail: str = Field(default="", sa_type=Text)
+    created_at: int = Field(sa_type=Micros)
+    handed_over_at: int | None = Field(default=None, sa_type=Micros)
+    started_at: int | None = Field(default=None, sa_type=Micros)
+    ended_at: int | None = Field(default=None, sa_type=Micros)
+    queue_ms: float | None = None
+    start_ms: float | None = None
+    run_ms: float | None = None
+
+
+class Ledger(_Base, table=True):
+    """Which delivery a sender's event belongs to. `key` is the SHA-256 of the event id, so that any id fits."""
+
+    __tablename__ = "ledger"
+    __table_args__ = (_NO_ROWID,)
+
+    webhook: str = Field(sa_type=Ident, primary_key=True)
+    key: bytes = Field(sa_type=LargeBinary, primary_key=True)
+    delivery_id: str = Field(sa_type=Ident)
+    body_digest: bytes = Field(sa_type=LargeBinary)
+    expires_at: int = Field(sa_type=Micros)
+
+
+class StatusChange(_Base, table=True):
+    """Every change of a delivery's or an attempt's status. `from` and `to` are words of SQL: hence the names."""
+
+    __tablename__ = "status_change"
+    __table_args__ = (Index("ix_status_change_delivery_id", "delivery_id"),)
+
+    id: int | None = Field(default=None, sa_type=_Serial, primary_key=True)
+    delivery_id: str = Field(sa_type=Ident)
+    attempt: int
+    at: int = Field(sa_type=Micros)
+    from_status: str = Field(sa_type=Text)
+    to_status: str = Field(sa_type=Text)
+    source: str = Field(sa_type=Text)
+    detail: str = Field(sa_type=Text)
+
+
+class ApiKey(_Base, table=True):
+    """A key of the admin API; only its SHA-256 is kept. `hint` is its beginning, for people to tell keys apart."""
+
+    __tablename__ = "api_key"
+    __table_args__ = (Index("ix_api_key_digest", "digest", unique=True),)
+
+    id: str = Field(sa_type=Ident, primary_key=True)
+    name: str = Field(sa_type=Text)
+    scope: str = Field(sa_type=Text)
+    digest: bytes = Field(sa_type=LargeBinary)
+    hint: str = Field(sa_type=Text)
+    created_at: int = Field(sa_type=Micros)
+    last_used_at: int | None = Field(default=None, sa_type=Micros)
+    revoked_at: int | None = Field(default=None, sa_type=Micros)
+
+
+class RefusalCount(_Base, table=True):
+    """How many requests of an address were refused at a webhook in a minute (minutes since 1970).
+
+    Unknown paths are counted with an empty address and webhook.
+    """
+
+    __tablename__ = "refusal_count"
+    __table_args__ = (_NO_ROWID,)
+
+    minute: int = Field(sa_type=BigInteger, primary_key=True)
+    webhook: str = Field(sa_type=Ident, primary_key=True)
+    address: str = Field(sa_type=Ident, primary_key=True)
+    count: int = Field(sa_type=BigInteger)
+
+
+class UnknownPath(_Base, table=True):
+    """The last hundred paths that were asked for and are nobody's."""
+
+    __tablename__ = "unknown_path"
+    __table_args__ = (Index("ix_unknown_path_last_at", "last_at"),)
+
+    path: str = Field(sa_type=Ident, primary_key=True)
+    count: int = Field(sa_type=BigInteger)
+    first_at: int = Field(sa_type=Micros)
+    last_at: int = Field(sa_type=Micros)
+
+
+class Meta(_Base, table=True):
+    """Single values: `catalog` (its `number` changes with every definition), `instance` (its `text` is a secret)."""
+
+    __tablename__ = "meta"
+
+    name: str = Field(sa_type=Ident, primary_key=True)
+    number: int = Field(default=0, sa_type=BigInteger)
+    text: str = Field(default="", sa_type=Text)
+
+
+def _table(model: type[SQLModel]) -> Table:
+    return cast("Table", model.__table__)  # type: ignore[attr-defined]  # SQLModel adds it to table models only
+
+
+metadata = _Base.metadata
+webhook, webhook_revision = _table(Webhook), _table(WebhookRevision)
+delivery, payload, attempt = _table(Delivery), _table(Payload), _table(Attempt)
+ledger, status_change = _table(Ledger), _table(StatusChange)
+api_key, refusal_count, unknown_path, meta = _table(ApiKey), _table(RefusalCount), _table(UnknownPath), _table(Meta)
