@@ -73,7 +73,8 @@ class Database:
         rows: Rows = []
         async with self._translated(), self.engine.connect() as connection:
             for statement in statements:
-                rows += [dict(row) for row in (await connection.execute(statement)).mappings()]
+                result = await connection.execute(statement)
+                rows += [dict(row) for row in result.mappings()] if result.returns_rows else []
             await _commit(connection, repeatable)
         return rows
 
