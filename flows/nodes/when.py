@@ -9,28 +9,13 @@ from cel import evaluate
 
 from blocks.errors import InvalidInput
 from flows.nodes._node import node
-
-_FIELDS = (
-    "data",
-    "headers",
-    "query",
-    "params",
-    "method",
-    "path",
-    "client_ip",
-    "files",
-    "delivery_id",
-    "attempt",
-    "received_at",
-    "webhook",
-    "verification",
-)
+from receiver import Context
 
 Condition = str | Callable[[Any], object]
 """A CEL expression over `context`, or a Python function of it."""
 
 
-def plan(expression: Condition, context: object) -> bool:
+def plan(expression: Condition, context: Context | Mapping[str, Any]) -> bool:
     """Whether the condition holds for `context`.
 
     >>> plan("context.data.price >= 100 && context.data.country in ['UA', 'PL']",
@@ -42,7 +27,7 @@ def plan(expression: Condition, context: object) -> bool:
     if callable(expression):
         return bool(expression(context))
     try:
-        answer = evaluate(expression, {"context": _document(context)})
+        answer = evaluate(expression, {"context": context.document if isinstance(context, Context) else context})
     except KeyError as error:
         raise InvalidInput(
             f"the condition asks for {error}, which is not there; `has(...)` asks whether it is"
@@ -55,7 +40,7 @@ def plan(expression: Condition, context: object) -> bool:
 
 
 @node("when {expression}", timeout=30)
-async def when(expression: Condition, context: object) -> bool:
+async def when(expression: Condition, context: Context | Mapping[str, Any]) -> bool:
     """Decide by a condition on the request, so that the decision is seen in Prefect's UI.
 
     ```python
@@ -74,13 +59,3 @@ async def when(expression: Condition, context: object) -> bool:
         InvalidInput: The expression is not CEL, asks for what is missing, or gives neither true nor false.
     """
     return plan(expression, context)
-
-
-def _document(context: object) -> Mapping[str, Any]:
-    if isinstance(context, Mapping):
-        return context
-    return {name: _plain(getattr(context, name)) for name in _FIELDS if hasattr(context, name)}
-
-
-def _plain(value: object) -> object:
-    return dict(value) if isinstance(value, Mapping) else value
