@@ -4,6 +4,7 @@ WebhooksError
 ├── DefinitionError     a webhook's definition cannot be used; names the field
 ├── TemplateError       a template cannot be compiled or rendered; names the path
 ├── EnvelopeError       what reached a flow is not a request from the receiver
+├── FetchError          a flow could not get a body or a file from the receiver
 ├── ReplyTooLarge       a flow's reply is over 512 KiB
 ├── BadReply            a flow's reply cannot be sent (header, status, not JSON)
 ├── Refused             a request is refused: the reason for the log, the words for the sender
@@ -33,6 +34,10 @@ class TemplateError(WebhooksError):
 
 class EnvelopeError(WebhooksError):
     """What reached a flow as `context` is not an envelope of the receiver's."""
+
+
+class FetchError(WebhooksError):
+    """A flow could not get a request, its raw body or a file from the receiver. The message says what to look at."""
 
 
 class ReplyTooLarge(WebhooksError):

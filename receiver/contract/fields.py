@@ -1,0 +1,136 @@
+"""Checks of single fields of a definition. Each takes what was written, gives the value kept, or raises ValueError."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from ipaddress import ip_network
+from typing import Any, Literal
+
+from receiver.contract.errors import TemplateError
+from receiver.contract.plain import RESERVED_KEYS, find_flaw
+from receiver.contract.quantities import parse_duration, parse_size
+from receiver.contract.reply import check_headers
+from receiver.contract.templates import Template, compile_template
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+METHODS: tuple[Method, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE")
+MAX_BODY = 25 * 1024 * 1024
+MAX_WINDOW = timedelta(days=400)
+
+PARAMETER_ROOTS = frozenset({"context", "now"})
+KEY_ROOTS = frozenset({"context"})
+RESPONSE_ROOTS = frozenset({"context", "now"})
+
+
+def check_methods(value: Any) -> Any:
+    """The methods in canonical order, each once."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple | set | frozenset) or not names:
+        raise ValueError("is a list of methods, e.g. ['POST']")
+    wanted = {str(name).upper() for name in names}
+    if unknown := sorted(wanted - set(METHODS)):
+        raise ValueError(f"{', '.join(unknown)} cannot be a webhook's method; take of {', '.join(METHODS)}")
+    return tuple(method for method in METHODS if method in wanted)
+
+
+def check_mode(value: Any) -> Any:
+    """`async`; `sync` belongs to a later version."""
+    if value == "sync":
+        raise ValueError("'sync' is not available yet; leave it out, or say 'async'")
+    return value
+
+
+def check_on_crash(value: Any) -> Any:
+    """`fail`; `retry` belongs to a later version."""
+    if value == "retry":
+        raise ValueError("'retry' is not available yet; leave it out, or say 'fail'")
+    return value
+
+
+def check_parameters(value: Any) -> Any:
+    """Templates by the names of the flow's parameters."""
+    if not isinstance(value, dict):
+        raise ValueError("maps the flow's parameters by name to templates")  # noqa: TRY004 (pydantic takes ValueError)
+    for name in value:
+        if not isinstance(name, str) or not name.isidentifier():
+            raise ValueError(f"{name!r} cannot be the name of a flow's parameter")
+    if flaw := find_flaw(value, reserved_keys=RESERVED_KEYS):
+        raise ValueError(f"{flaw.path.lstrip('.')}: {flaw.problem}")
+    _compiled(value, roots=PARAMETER_ROOTS)
+    return value
+
+
+def check_networks(value: Any) -> Any:
+    """Networks in canonical form; a single address becomes a network of one."""
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError("is a list of addresses or CIDRs, e.g. ['192.0.2.0/24']; leave it out to allow any address")
+    networks = []
+    for entry in value:
+        try:
+            networks.append(str(ip_network(str(entry), strict=False)))
+        except ValueError as error:
+            raise ValueError(
+                f"{entry!r} is neither an address nor a CIDR, e.g. 192.0.2.0/24 or 2001:db8::/32"
+            ) from error
+    return tuple(dict.fromkeys(networks))
+
+
+def check_window(value: Any) -> Any:
+    """How long an event id is remembered."""
+    window = parse_duration(value) if isinstance(value, str) else value
+    if not isinstance(window, timedelta) or not timedelta(seconds=1) <= window <= MAX_WINDOW:
+        raise ValueError("is a duration from 1s to 400d, e.g. '4d'")
+    return window
+
+
+def check_key_template(value: Any) -> Any:
+    """A template that differs from request to request."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("is a template of the sender's event id, e.g. '{{$context.headers.x-event-id}}'")
+    if _compiled(value, roots=KEY_ROOTS).is_static:
+        raise ValueError("is the same for every request: put the sender's event id into it")
+    return value
+
+
+def check_deduplicate(value: Any) -> Any:
+    """An object or false; true names no event id."""
+    if value is True:
+        raise ValueError("names the event id: {'key': '{{$context.headers.x-event-id}}', 'window': '4d'}, or false")
+    return value
+
+
+def check_response_headers(value: Any) -> Any:
+    """Header templates that belong to no connection."""
+    if not isinstance(value, dict):
+        raise ValueError("maps names of headers to templates")  # noqa: TRY004 (pydantic takes ValueError)
+    check_headers(value)
+    _compiled(value, roots=RESPONSE_ROOTS)
+    return value
+
+
+def check_response_body(value: Any) -> Any:
+    """Any JSON value with templates in its strings."""
+    _compiled(value, roots=RESPONSE_ROOTS)
+    return value
+
+
+def check_size(value: Any) -> Any:
+    """Bytes from a number or a text such as `1MiB`."""
+    size = parse_size(value) if isinstance(value, str) else value
+    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MAX_BODY:
+        raise ValueError("is a size from 1 byte to 25MiB, e.g. '1MiB' or 1048576")
+    return size
+
+
+def check_schema(value: Any) -> Any:
+    """An object; whether it is a JSON Schema, the ingress checks."""
+    if not isinstance(value, dict):
+        raise ValueError("is a JSON Schema, an object")  # noqa: TRY004 (pydantic takes ValueError)
+    return value
+
+
+def _compiled(value: Any, roots: frozenset[str]) -> Template:
+    try:
+        return compile_template(value, roots=roots)
+    except TemplateError as error:
+        raise ValueError(str(error)) from None

@@ -1,0 +1,138 @@
+"""The fields of a webhook's definition, as pydantic keeps them. Make one with `parse_definition`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
+
+from receiver.contract import fields
+from receiver.contract.paths import check_path
+from receiver.contract.quantities import format_duration
+from receiver.contract.templates import Template, compile_template
+
+DEFAULT_MAX_BODY = 1024 * 1024
+"""Bytes a body may have where neither the definition nor its scheme says otherwise."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Deduplication(_Frozen):
+    """Which event id tells a repetition, and for how long it is remembered."""
+
+    key: Annotated[str, BeforeValidator(fields.check_key_template)] = Field(
+        description="Template of the sender's event id, e.g. `{{$context.headers.x-event-id}}`."
+    )
+    window: Annotated[
+        timedelta, BeforeValidator(fields.check_window), PlainSerializer(format_duration, return_type=str)
+    ] = Field(default=timedelta(days=4), description="How long an id is remembered, e.g. `4d`.")
+
+    def key_template(self) -> Template:
+        """The compiled `key`; its one root is `context`."""
+        return compile_template(self.key, roots=fields.KEY_ROOTS)
+
+
+class ResponseTemplate(_Frozen):
+    """The answer of an accepted request. Header values and body are templates over `$context` and `$now`."""
+
+    status: int = Field(default=200, ge=200, le=599, description="HTTP status, 200-599.")
+    headers: Annotated[dict[str, str], BeforeValidator(fields.check_response_headers)] = Field(
+        default_factory=dict, description="Headers by name; values are templates."
+    )
+    body: Annotated[Any, BeforeValidator(fields.check_response_body)] = Field(
+        default=None, description="Text or any JSON value with templates in its strings."
+    )
+
+    def headers_template(self) -> Template:
+        """The compiled headers; roots are `context` and `now`."""
+        return compile_template(dict(self.headers), roots=fields.RESPONSE_ROOTS)
+
+    def body_template(self) -> Template:
+        """The compiled body; roots are `context` and `now`."""
+        return compile_template(self.body, roots=fields.RESPONSE_ROOTS)
+
+
+class WebhookDefinition(_Frozen):
+    """One webhook, checked. Make it with `parse_definition`; `to_json()` gives what that takes back.
+
+    None in `on_invalid`, `max_body` and `deduplicate` leaves the choice to the verification scheme's preset.
+    """
+
+    key: Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?$")] = Field(
+        description="Slug in the URL `/api/webhooks/<key>`: 1-64 lower-case letters, digits, `-` and `_`."
+    )
+    path: Annotated[str, BeforeValidator(check_path)] | None = Field(
+        default=None, description="Custom path with parameters, e.g. `shops/{shop_id}/orders/{order_id}`."
+    )
+    methods: Annotated[tuple[fields.Method, ...], BeforeValidator(fields.check_methods)] = Field(
+        default=("POST",), description="Methods that are answered."
+    )
+    mode: Annotated[Literal["async"], BeforeValidator(fields.check_mode)] = Field(
+        default="async", description="`async`: acknowledged as soon as stored."
+    )
+    deployment: Annotated[str, StringConstraints(pattern=r"^[^/\s][^/]*/[^/]*[^/\s]$", max_length=512)] | None = Field(
+        default=None, description="Prefect deployment, `flow-name/deployment-name`."
+    )
+    parameters: Annotated[dict[str, Any], BeforeValidator(fields.check_parameters)] = Field(
+        default={"context": "{{$context}}"}, description="Templates of the flow's parameters, by name."
+    )
+    state: Literal["enabled", "paused", "disabled"] = Field(
+        default="enabled", description="`paused`: stored but not started; `disabled`: 404."
+    )
+    verification: dict[str, Any] = Field(description="`scheme`, `secret` (a reference) and the scheme's own options.")
+    ip_allowlist: Annotated[tuple[str, ...], BeforeValidator(fields.check_networks)] | None = Field(
+        default=None, description="Addresses and CIDRs that may call; any when left out."
+    )
+    filter: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = Field(
+        default=None, description="CEL expression over `context`; false: filtered, no run."
+    )
+    split: None = Field(default=None, description="Not available yet.")
+    batch: None = Field(default=None, description="Not available yet.")
+    ordering_key: None = Field(default=None, description="Not available yet.")
+    deduplicate: Annotated[Deduplication | Literal[False] | None, BeforeValidator(fields.check_deduplicate)] = Field(
+        default=None, description="The sender's event id and how long it is remembered; `false`: never."
+    )
+    response: ResponseTemplate | None = Field(default=None, description="The answer of an accepted request.")
+    timeout: None = Field(default=None, description="Not available yet.")
+    on_timeout: None = Field(default=None, description="Not available yet.")
+    on_invalid: Literal["reject", "hold"] | None = Field(
+        default=None, description="What a verified request that cannot be used gets."
+    )
+    on_crash: Annotated[Literal["fail"], BeforeValidator(fields.check_on_crash)] = Field(
+        default="fail", description="What follows when a run's process dies."
+    )
+    max_body: Annotated[int, BeforeValidator(fields.check_size)] | None = Field(
+        default=None, description="Largest body in bytes or as `1MiB`; at most 25 MiB."
+    )
+    rate_limit: None = Field(default=None, description="Not available yet.")
+    body_schema: Annotated[dict[str, Any], BeforeValidator(fields.check_schema)] | None = Field(
+        default=None, alias="schema", description="JSON Schema of the body."
+    )
+    cors: None = Field(default=None, description="Not available yet.")
+    retention: None = Field(default=None, description="Not available yet.")
+
+    @property
+    def scheme(self) -> str:
+        """The verification scheme's name."""
+        return str(self.verification["scheme"])
+
+    @property
+    def secret(self) -> str | None:
+        """The reference to the secret, e.g. `block:webhook-secret/contact-form`."""
+        return self.verification.get("secret")
+
+    @property
+    def scheme_options(self) -> dict[str, Any]:
+        """What the scheme's constructor takes: `verification` without `scheme` and `secret`."""
+        return {name: value for name, value in self.verification.items() if name not in {"scheme", "secret"}}
+
+    def parameters_template(self) -> Template:
+        """The compiled `parameters`, for `render_parameters`; roots are `context` and `now`."""
+        return compile_template(self.parameters, roots=fields.PARAMETER_ROOTS)
+
+    def to_json(self) -> dict[str, Any]:
+        """The definition as plain JSON, without what was left to defaults of the scheme (no nulls)."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -1,0 +1,93 @@
+"""From what someone wrote to a checked definition, with errors in words that say what to do."""
+
+from __future__ import annotations
+
+import difflib
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from receiver.contract.errors import DefinitionError
+from receiver.contract.model import WebhookDefinition
+from receiver.contract.plain import find_flaw
+from receiver.contract.secret_reference import Author, parse_secret_reference
+
+LATER = frozenset({"split", "batch", "ordering_key", "timeout", "on_timeout", "rate_limit", "cors", "retention"})
+"""Fields that are refused until they work."""
+
+FIELDS = tuple(field.alias or name for name, field in WebhookDefinition.model_fields.items())
+_KEY_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def generate_key() -> str:
+    """A slug nobody can guess: 24 letters and digits, 124 bits."""
+    return "".join(secrets.choice(_KEY_ALPHABET) for _ in range(24))
+
+
+def parse_definition(data: Mapping[str, Any], *, by: Author) -> WebhookDefinition:
+    """A webhook from its fields as JSON or Python gives them; the key is generated when it is left out.
+
+    `by` is who gives it: `env:` and `file:` secrets are for `code` and `admin`. From anyone but `code` the deployment
+    is required (`webhooks deploy` fills it in for code). Filter and schema are compiled by the ingress, which knows
+    their languages. Raises DefinitionError: `field` is the dotted name, `problem` says what to do.
+    """
+    if not isinstance(data, Mapping):
+        raise DefinitionError("definition", "is an object of fields")
+    given = {str(name): _as_json(value) for name, value in data.items() if value is not None}
+    _check_names(given)
+    if flaw := find_flaw(given):
+        raise DefinitionError(flaw.path.strip(".") or "definition", flaw.problem)
+    _check_verification(given.get("verification"), by)
+    given.setdefault("key", generate_key())
+    if by != "code" and "deployment" not in given:
+        raise DefinitionError("deployment", "is required: the Prefect deployment to run, flow-name/deployment-name")
+    try:
+        return WebhookDefinition.model_validate(given)
+    except ValidationError as error:
+        raise _first_problem(error) from None
+
+
+def _as_json(value: Any) -> Any:
+    """Python's other collections, in which a decorator may give methods or addresses, as lists."""
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _check_names(given: Mapping[str, Any]) -> None:
+    for name in given:
+        if name in LATER:
+            raise DefinitionError(name, "is not available yet; leave it out")
+        if name not in FIELDS:
+            near = difflib.get_close_matches(name, FIELDS, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"the fields are {', '.join(FIELDS)}"
+            raise DefinitionError(name, f"there is no such field; {hint}")
+
+
+def _check_verification(verification: Any, by: Author) -> None:
+    if verification is None:
+        raise DefinitionError(
+            "verification", "is required: {'scheme': ..., 'secret': ...}; an open webhook says {'scheme': 'none'}"
+        )
+    if not isinstance(verification, Mapping) or not isinstance(verification.get("scheme"), str):
+        raise DefinitionError("verification.scheme", "is required: the name of a verification scheme, e.g. 'github'")
+    if not verification["scheme"]:
+        raise DefinitionError("verification.scheme", "is empty; an open webhook says {'scheme': 'none'}")
+    if (secret := verification.get("secret")) is None:
+        return
+    if not isinstance(secret, str):
+        raise DefinitionError("verification.secret", "is a reference, e.g. 'block:webhook-secret/contact-form'")
+    try:
+        parse_secret_reference(secret, by=by)
+    except ValueError as error:
+        raise DefinitionError("verification.secret", str(error)) from None
+
+
+def _first_problem(error: ValidationError) -> DefinitionError:
+    first = error.errors(include_url=False, include_context=False)[0]
+    # A union puts the member's name into the path; only names of fields, keys and positions say something.
+    steps = [str(step) for step in first["loc"] if not str(step).startswith(("function-", "literal", "Deduplication"))]
+    problem = first["msg"].removeprefix("Value error, ")
+    return DefinitionError(".".join(steps) or "definition", problem)

@@ -1,0 +1,38 @@
+"""Custom paths of webhooks: `shops/{shop_id}/orders/{order_id}`. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+_LITERAL = re.compile(r"[A-Za-z0-9._~-]+", re.ASCII)
+_PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]{0,63})\}", re.ASCII)
+MAX_LENGTH, MAX_SEGMENTS = 256, 20
+
+
+def check_path(value: Any) -> str:
+    """The path without slashes around it. Raises ValueError that names the segment which cannot be used."""
+    if not isinstance(value, str) or not value.strip("/"):
+        raise ValueError("is a path such as shops/{shop_id}/orders/{order_id}")
+    path = value.strip("/")
+    segments = path.split("/")
+    if len(path) > MAX_LENGTH or len(segments) > MAX_SEGMENTS:
+        raise ValueError(f"is longer than {MAX_LENGTH} characters or {MAX_SEGMENTS} segments")
+    names: set[str] = set()
+    for segment in segments:
+        if parameter := _PARAMETER.fullmatch(segment):
+            if parameter[1] in names:
+                raise ValueError(f"names the parameter {{{parameter[1]}}} twice")
+            names.add(parameter[1])
+        elif "{" in segment or "}" in segment:
+            raise ValueError(
+                f"{segment!r}: a parameter is a whole segment, {{name}} of letters, digits and underscores"
+            )
+        elif segment in {".", ".."} or not _LITERAL.fullmatch(segment):
+            raise ValueError(f"{segment!r} cannot be a segment; take letters, digits, '.', '_', '~' and '-'")
+    return path
+
+
+def path_parameters(path: str) -> tuple[str, ...]:
+    """The names of a path's parameters, in order."""
+    return tuple(_PARAMETER.findall(path))

@@ -1,0 +1,99 @@
+"""What a flow answers: `return Reply(status=201, body={"id": 7})`."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from receiver.contract.errors import BadReply, ReplyTooLarge
+from receiver.contract.plain import find_flaw
+
+MAX_REPLY = 512 * 1024
+"""Bytes of a reply as it travels: Prefect loses events over about 1 MiB without a word."""
+
+_FORBIDDEN = frozenset(
+    {
+        "connection",
+        "content-length",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}", re.ASCII)
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]{0,8192}")
+
+
+def check_headers(headers: Mapping[Any, Any]) -> None:
+    """Raise ValueError for a header no reply may set: hop-by-hop, malformed, or with a line break in its value."""
+    for name, value in headers.items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} cannot be the name of a header")
+        if name.lower() in _FORBIDDEN:
+            raise ValueError(f"'{name}' belongs to the connection; a reply may not set it")
+        if not isinstance(value, str):
+            raise ValueError(f"'{name}' is text, not {type(value).__name__}")  # noqa: TRY004 (one type for callers)
+        if not _VALUE.fullmatch(value):
+            raise ValueError(f"'{name}' holds a line break, a control character or one outside Latin-1, or is too long")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The answer of a webhook, made by its flow.
+
+    `status` is 200-599. `body` is None (no body), text, bytes, or anything JSON can hold; text is sent as
+    `text/plain`, bytes as `application/octet-stream`, all else as JSON, unless `headers` names a `Content-Type`.
+    Raises BadReply for what cannot be sent, ReplyTooLarge over 512 KiB.
+    """
+
+    status: int = 200
+    body: Any = None
+    headers: Mapping[str, str] | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.status, bool) or not isinstance(self.status, int) or not 200 <= self.status <= 599:
+            raise BadReply(f"status: {self.status!r} is not a status from 200 to 599")
+        if self.headers is not None and not isinstance(self.headers, Mapping):
+            raise BadReply("headers: is a mapping of names to texts")
+        try:
+            check_headers(self.headers or {})
+        except ValueError as error:
+            raise BadReply(f"headers: {error}") from None
+        if not isinstance(self.body, bytes | str) and (flaw := find_flaw(self.body, path="body")):
+            raise BadReply(f"{flaw.path}: {flaw.problem}")
+        self.to_wire()
+
+    def to_wire(self) -> dict[str, Any]:
+        """`{"v": 1, "status", "headers", "body"}` as plain JSON.
+
+        A body of bytes travels as `{"base64": ...}` and one of text as `{"text": ...}` under `"body"`, JSON as
+        `{"json": "<ASCII JSON>"}`: text alone crosses to Prefect. No body is null.
+        """
+        wire = {"v": 1, "status": self.status, "headers": dict(self.headers or {}), "body": self._wire_body()}
+        if (size := len(json.dumps(wire))) > MAX_REPLY:
+            raise ReplyTooLarge(
+                f"the reply is {size} bytes as it travels, at most {MAX_REPLY}: store the data, reply with its address"
+            )
+        return wire
+
+    def _wire_body(self) -> dict[str, str] | None:
+        if self.body is None:
+            return None
+        if isinstance(self.body, bytes):
+            return {"base64": base64.b64encode(self.body).decode()}
+        if isinstance(self.body, str):
+            try:
+                self.body.encode()
+            except UnicodeEncodeError:
+                raise BadReply("body: holds half of a surrogate pair, which is no character") from None
+            return {"text": self.body}
+        return {"json": json.dumps(self.body, allow_nan=False, separators=(",", ":"))}
