@@ -47,7 +47,7 @@ def migrate_address(address: Address) -> str:
             config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-            return _instance_token(connection)
+            return _first_values(connection)
     except CommandError as error:
         raise StoreUnusable(
             f"{address.shown} was made by a newer version of prefect-webhooks ({error}): install that version"
@@ -74,11 +74,13 @@ def _check_encoding(connection: Connection) -> None:
         raise StoreUnusable(f"the database's encoding is {encoding}: create it with ENCODING 'UTF8' TEMPLATE template0")
 
 
-def _instance_token(connection: Connection) -> str:
+def _first_values(connection: Connection) -> str:
+    """The single values that every database has; the instance's token."""
     name = tables.meta.c.name
     found = connection.execute(select(tables.meta.c.text).where(name == "instance")).scalar_one_or_none()
     if found is not None:
         return str(found)
     token = secrets.token_hex(32)
-    connection.execute(tables.meta.insert(), [{"name": "instance", "number": 0, "text": token}])
+    catalog = {"name": "catalog", "number": 0, "text": ""}
+    connection.execute(tables.meta.insert(), [catalog, {"name": "instance", "number": 0, "text": token}])
     return token

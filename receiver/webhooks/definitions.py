@@ -1,0 +1,189 @@
+"""Definitions of webhooks as stored: rows, their revisions, and a number that changes with every change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, Table, delete, func, insert, select, update
+
+from receiver.storage import Database
+from receiver.storage.tables import meta, webhook, webhook_revision
+from receiver.storage.values import from_json, from_micros, to_json, to_micros, to_text
+
+Origin = Literal["code", "api"]
+_CATALOG = "catalog"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DefinitionRow:
+    """A webhook in force. `definition` is its JSON with the `state` in force; `revision` names that JSON for ever.
+
+    `origin` is `code` for what `webhooks deploy` put and `api` for the rest; `state_by_operator` tells whether a
+    person set the state, which a deploy then leaves alone.
+    """
+
+    key: str
+    definition: dict[str, Any]
+    revision: int
+    origin: Origin
+    state: str
+    state_by_operator: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class DefinitionStore:
+    """The webhooks of an installation. Definitions are stored as they are: checking them is the caller's."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def put(
+        self, definition: Mapping[str, Any], *, key: str, origin: Origin, actor: str, now: datetime
+    ) -> DefinitionRow:
+        """Make or replace a webhook. The revision grows only when the definition differs, its `state` apart.
+
+        A definition from code keeps the state that an operator set; one by the API sets the state when it names one.
+        """
+        content = {name: value for name, value in definition.items() if name != "state"}
+        text = to_json(content)
+        wanted: str | None = definition.get("state")
+
+        def store(connection: Connection) -> DefinitionRow:
+            _lock(connection)
+            known = _find(connection, key)
+            values = _values(known, wanted=wanted, text=text, origin=origin, now=to_micros(now))
+            if known is None:
+                # A webhook made anew goes on counting: its earlier deliveries name the earlier revisions.
+                last = select(func.max(webhook_revision.c.revision)).where(webhook_revision.c.key == key)
+                values |= {"revision": (connection.execute(last).scalar() or 0) + 1}
+                connection.execute(insert(webhook), [{"key": key, **values}])
+            elif values == _kept(known):
+                return _row(known)
+            else:
+                connection.execute(update(webhook).where(webhook.c.key == key).values(**values))
+            if known is None or values["revision"] != known.revision:
+                named = {"key": key, "revision": values["revision"], "created_at": to_micros(now)}
+                made = {"definition": text, "origin": origin, "actor": to_text(actor, 200)}
+                connection.execute(insert(webhook_revision), [{**named, **made}])
+            _changed(connection)
+            return _row(_existing(connection, key))
+
+        return await self._db.write(store)
+
+    async def set_state(self, key: str, state: str, now: datetime) -> DefinitionRow | None:
+        """An operator enables, pauses or disables a webhook; None when there is none. A deploy does not undo it."""
+
+        def store(connection: Connection) -> DefinitionRow | None:
+            _lock(connection)
+            known = _find(connection, key)
+            if known is None:
+                return None
+            if known.state == state and known.state_by_operator:
+                return _row(known)
+            values = {"state": state, "state_by_operator": 1, "updated_at": to_micros(now)}
+            connection.execute(update(webhook).where(webhook.c.key == key).values(**values))
+            _changed(connection)
+            return _row(_existing(connection, key))
+
+        return await self._db.write(store)
+
+    async def delete(self, key: str, now: datetime) -> bool:  # noqa: ARG002 (every change takes the time; this one keeps none)
+        """Take a webhook out of force; False when there is none. Its revisions stay for its deliveries."""
+
+        def remove(connection: Connection) -> bool:
+            _lock(connection)
+            removed = connection.execute(delete(webhook).where(webhook.c.key == key)).rowcount > 0
+            if removed:
+                _changed(connection)
+            return removed
+
+        return await self._db.write(remove)
+
+    async def get(self, key: str) -> DefinitionRow | None:
+        """The webhook with this key, None when there is none."""
+        found = await self._db.read(lambda connection: _find(connection, key))
+        return None if found is None else _row(found)
+
+    async def all(self) -> list[DefinitionRow]:
+        """Every webhook, by key."""
+        query = select(webhook).order_by(webhook.c.key)
+        return [_row(row) for row in await self._db.read(lambda connection: connection.execute(query).all())]
+
+    async def revision(self, key: str, number: int) -> dict[str, Any] | None:
+        """A definition as it once was, without `state`; None when there was no such revision."""
+        where = (webhook_revision.c.key == key) & (webhook_revision.c.revision == number)
+        query = select(webhook_revision.c.definition).where(where)
+        text = await self._db.read(lambda connection: connection.execute(query).scalar_one_or_none())
+        return None if text is None else from_json(text)
+
+    async def version(self) -> int:
+        """A number that is another one after every change by any process; cheap enough to ask every second."""
+        query = select(meta.c.number).where(meta.c.name == _CATALOG)
+        return await self._db.read(lambda connection: connection.execute(query).scalar_one())
+
+
+def _values(known: Row[Any] | None, *, wanted: str | None, text: str, origin: Origin, now: int) -> dict[str, Any]:
+    """The columns after a put. Pure, but for reading `known`."""
+    if known is None:
+        state = {"state": wanted or "enabled", "state_by_operator": int(origin == "api" and wanted is not None)}
+        return {"definition": text, "origin": origin, **state, "created_at": now, "updated_at": now}
+    state = {"state": known.state, "state_by_operator": known.state_by_operator}
+    if origin == "api" and wanted is not None:
+        state = {"state": wanted, "state_by_operator": 1 if wanted != known.state else known.state_by_operator}
+    elif origin == "code" and not known.state_by_operator:
+        state["state"] = wanted or "enabled"
+    # Compared as objects: the order of their fields means nothing.
+    changed = from_json(text) != from_json(known.definition)
+    values = {
+        "definition": text if changed else known.definition,
+        "origin": origin,
+        **state,
+        "created_at": known.created_at,
+    }
+    values["revision"] = known.revision + 1 if changed else known.revision
+    values["updated_at"] = known.updated_at
+    if values != _kept(known):
+        values["updated_at"] = now
+    return values
+
+
+def _kept(known: Row[Any]) -> dict[str, Any]:
+    return {name: value for name, value in known._mapping.items() if name != "key"}
+
+
+def _find(connection: Connection, key: str) -> Row[Any] | None:
+    return connection.execute(_by_key(webhook, key)).one_or_none()
+
+
+def _existing(connection: Connection, key: str) -> Row[Any]:
+    return connection.execute(_by_key(webhook, key)).one()
+
+
+def _by_key(table: Table, key: str) -> Any:
+    return select(table).where(table.c.key == to_text(key, 500))
+
+
+def _row(found: Row[Any]) -> DefinitionRow:
+    return DefinitionRow(
+        key=found.key,
+        definition={**from_json(found.definition), "state": found.state},
+        revision=found.revision,
+        origin=found.origin,
+        state=found.state,
+        state_by_operator=bool(found.state_by_operator),
+        created_at=from_micros(found.created_at),
+        updated_at=from_micros(found.updated_at),
+    )
+
+
+def _lock(connection: Connection) -> None:
+    """Changes happen one after another, in every process: the row of the version is the lock."""
+    connection.execute(select(meta.c.number).where(meta.c.name == _CATALOG).with_for_update()).one()
+
+
+def _changed(connection: Connection) -> None:
+    connection.execute(update(meta).where(meta.c.name == _CATALOG).values(number=meta.c.number + 1))
