@@ -96,6 +96,13 @@ class PrefectGateway:
         """Close the client."""
         await self._stack.aclose()
 
+    @property
+    def ui_url(self) -> str | None:
+        """The address of Prefect's pages, without a trailing slash."""
+        settings = get_current_settings()
+        address = settings.ui_url or (settings.api.url or "").removesuffix("/").removesuffix("/api")
+        return address.rstrip("/") or None
+
     async def healthy(self) -> bool:
         """Whether Prefect's server and its database answer now."""
         try:

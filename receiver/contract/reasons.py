@@ -17,6 +17,7 @@ class Reason(StrEnum):
     ENCODING_INVALID = "encoding_invalid"
     RATE_LIMITED = "rate_limited"
     STORE_UNAVAILABLE = "store_unavailable"
+    DEFINITION_BROKEN = "definition_broken"
 
     # refused by the verification
     CREDENTIAL_MISSING = "credential_missing"

@@ -116,3 +116,21 @@ class DeliveryFilter:
     until: datetime | None = None
     event_id: str | None = None
     q: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredRequest:
+    """A delivery's request as stored: what its context is made of again."""
+
+    id: str
+    webhook: str
+    method: str
+    path: str
+    headers: Mapping[str, str | list[str]]
+    query: Mapping[str, str | list[str]]
+    params: Mapping[str, str]
+    client_ip: str
+    content_type: str
+    body: bytes
+    verification: Mapping[str, Any]
+    received_at: datetime

@@ -1,0 +1,152 @@
+"""The receiver, wired: the one place that opens what it needs and closes it again."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import UTC, datetime
+
+import uuid_utils
+from fastapi import FastAPI
+from starlette.routing import Route
+
+from receiver.admin.api import admin_router
+from receiver.admin.services import AdminServices
+from receiver.contract.definition import WebhookDefinition
+from receiver.contract.errors import DefinitionError
+from receiver.contract.parse import parse_definition
+from receiver.deliveries.store import DeliveryStore
+from receiver.deliveries.tickets import Tickets
+from receiver.dispatch.dispatcher import Dispatcher
+from receiver.dispatch.follower import Follower
+from receiver.ingress.client_ip import parse_networks
+from receiver.ingress.endpoint import PREFIX, WebhookEndpoint
+from receiver.ingress.intake import Intake, Wiring
+from receiver.ingress.parameters import StoredContexts
+from receiver.ingress.request_log import RequestLog
+from receiver.ingress.sample import SampleSender
+from receiver.ingress.vault import Vault
+from receiver.ingress.webhook import Webhook, broken_webhook, compile_webhook
+from receiver.prefect_gateway import PrefectGateway
+from receiver.settings import Settings
+from receiver.status import public_router
+from receiver.storage.engine import Database
+from receiver.webhooks.catalog import Catalog
+from receiver.webhooks.definitions import DefinitionRow, DefinitionStore
+from receiver.webhooks.keys import KeyStore
+
+log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The receiver as an ASGI application. Everything opens in its lifespan; making it opens nothing."""
+    endpoint = WebhookEndpoint()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await _open(app, settings, endpoint, stack)
+            yield
+
+    app = FastAPI(title="Webhooks for Prefect", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.router.routes.append(Route(f"{PREFIX}{{path:path}}", endpoint, include_in_schema=False))
+    return app
+
+
+async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, stack: AsyncExitStack) -> None:
+    database_url = settings.state.database_url.get_secret_value() if settings.state.database_url else None
+    database = await asyncio.to_thread(Database.open, database_url, settings.state.home)
+    stack.push_async_callback(database.close)
+    gateway = await stack.enter_async_context(PrefectGateway())
+
+    deliveries, definitions, keys = DeliveryStore(database), DefinitionStore(database), KeyStore(database)
+    vault = Vault(gateway, secrets_dir=settings.state.secrets_dir)
+    tickets = Tickets(hashlib.sha256(b"tickets\n" + database.instance_token.encode()).digest())
+    catalog = Catalog(definitions.version, _loader(definitions))
+    contexts = StoredContexts(deliveries, definitions)
+    follower = Follower(deliveries, gateway, poll_seconds=settings.dispatch.poll_seconds)
+    dispatcher = Dispatcher(
+        deliveries,
+        gateway,
+        contexts.parameters,
+        owner=f"{socket.gethostname()}:{os.getpid()}:{uuid_utils.uuid4().hex[:8]}",
+        concurrency=settings.dispatch.dispatch_concurrency,
+        lease_seconds=settings.dispatch.lease_seconds,
+        on_started=follower.started,
+    )
+    intake = Intake(
+        Wiring(
+            catalog=catalog,
+            vault=vault,
+            store=deliveries,
+            tickets=tickets,
+            trusted_proxies=parse_networks(settings.http.trusted_proxies, "WEBHOOKS_TRUSTED_PROXIES"),
+            base_url=settings.http.base_url,
+            known_deployment=dispatcher.known_deployment,
+            stored=dispatcher.notify,
+            log=RequestLog(),
+        )
+    )
+    await catalog.refresh()
+    endpoint.intake = intake
+
+    async def check_definition(definition: WebhookDefinition) -> None:
+        compile_webhook(definition, revision=0, state=definition.state)
+        await catalog.refresh()
+        catalog.routes.refuse_clash(definition.key, definition.path)
+
+    async def ready() -> dict[str, bool]:
+        return {"inbox": await deliveries.answers(), "prefect": await gateway.healthy()}
+
+    app.include_router(public_router(deliveries, tickets, ready))
+    app.include_router(
+        admin_router(
+            AdminServices(
+                keys=keys,
+                deliveries=deliveries,
+                definitions=definitions,
+                catalog=catalog,
+                vault=vault,
+                deployments=gateway,
+                intake=SampleSender(intake, catalog, vault, settings.http.base_url),
+                check_definition=check_definition,
+                documents=contexts.document,
+                now=lambda: datetime.now(UTC),
+                base_url=settings.http.base_url,
+                prefect_ui_url=gateway.ui_url,
+                admin_key=settings.http.admin_key.get_secret_value() if settings.http.admin_key else None,
+            )
+        )
+    )
+    for name, part in (("catalog", catalog.run()), ("follower", follower.run()), ("dispatcher", dispatcher.run())):
+        stack.push_async_callback(_end, asyncio.create_task(part, name=name))
+
+
+def _loader(definitions: DefinitionStore) -> Callable[[], Awaitable[list[Webhook]]]:
+    async def load() -> list[Webhook]:
+        return [_compiled(row) for row in await definitions.all()]
+
+    return load
+
+
+def _compiled(row: DefinitionRow) -> Webhook:
+    try:
+        definition = parse_definition(row.definition, by="code")
+        return compile_webhook(definition, revision=row.revision, state=row.state)
+    except DefinitionError as error:
+        log.error(  # noqa: TRY400 (the words say it; the traceback would be ours)
+            "the webhook %s cannot be served until its definition is mended: %s", row.key, error
+        )
+        path = row.definition.get("path")
+        return broken_webhook(row.key, path if isinstance(path, str) else None, row.revision, str(error))
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,132 @@
+"""The answers a sender gets: one place where a reason becomes an HTTP status. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from receiver.contract.reasons import Reason
+from receiver.contract.reply import Reply
+from receiver.replies.render import as_http
+
+Header = tuple[str, str]
+
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+RETRY_AFTER_SECONDS = 5
+
+# Nothing a sender's browser or a proxy gets from us is to be sniffed, framed or run.
+_SAFETY: Final[tuple[Header, ...]] = (
+    ("x-content-type-options", "nosniff"),
+    ("content-security-policy", "sandbox"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A complete HTTP answer; `close` asks that the connection ends because the request was not read to its end."""
+
+    status: int
+    headers: Sequence[Header]
+    body: bytes
+    close: bool = False
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    status: int
+    title: str
+    detail: str
+    retry: bool = False
+
+
+_NOT_FOUND = _Refusal(404, "Not found", "No webhook is served at this address. Check the URL and that it is enabled.")
+_UNVERIFIED = _Refusal(401, "Not verified", "The source of this request could not be verified.")
+_LATER = _Refusal(503, "Try again", "The request was not stored. Send it again.", retry=True)
+
+_REFUSALS: Final[Mapping[Reason, _Refusal]] = {
+    Reason.UNKNOWN_PATH: _NOT_FOUND,
+    Reason.WEBHOOK_DISABLED: _NOT_FOUND,
+    Reason.METHOD_NOT_ALLOWED: _Refusal(405, "Method not allowed", "Use one of the methods named in Allow."),
+    Reason.ADDRESS_NOT_ALLOWED: _Refusal(403, "Not allowed", "This request is not allowed."),
+    Reason.BODY_TOO_LARGE: _Refusal(413, "Body too large", "The body is larger than this webhook takes."),
+    Reason.BODY_INCOMPLETE: _Refusal(408, "Body incomplete", "The body did not arrive whole and in time."),
+    Reason.ENCODING_UNSUPPORTED: _Refusal(415, "Content-Encoding not supported", "Send identity, gzip or deflate."),
+    Reason.ENCODING_INVALID: _Refusal(400, "Body not readable", "The body is not what its Content-Encoding says."),
+    Reason.RATE_LIMITED: _Refusal(429, "Too many requests", "Send again after the time in Retry-After.", retry=True),
+    Reason.SECRET_UNAVAILABLE: _LATER,
+    Reason.STORE_UNAVAILABLE: _LATER,
+    Reason.DEFINITION_BROKEN: _LATER,
+    Reason.UNREADABLE: _Refusal(400, "Body not readable", "The body is not what its Content-Type says."),
+    Reason.SCHEMA_MISMATCH: _Refusal(422, "Body not as agreed", "The body does not match this webhook's schema."),
+    Reason.TEMPLATE_ERROR: _Refusal(422, "Body not as agreed", "The request lacks something this webhook needs."),
+    Reason.FILTER_ERROR: _Refusal(422, "Body not as agreed", "The request lacks something this webhook needs."),
+    Reason.RESERVED_KEY: _Refusal(422, "Body not as agreed", "The request holds a key that is not allowed."),
+    Reason.PARAMETERS_INVALID: _Refusal(422, "Body not as agreed", "The request cannot become this flow's parameters."),
+}
+
+
+def _json(body: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(body)
+
+
+def plain(status: int, body: Mapping[str, Any], delivery_id: str, *, extra: Sequence[Header] = ()) -> Answer:
+    """A JSON answer."""
+    return _answer(status, _json(body), JSON, delivery_id, extra)
+
+
+def refused(
+    reason: Reason,
+    delivery_id: str,
+    *,
+    allow: Sequence[str] = (),
+    problems: Sequence[Mapping[str, str]] = (),
+    close: bool = False,
+) -> Answer:
+    """The answer for a reason. Of verification only that it failed is told, never why; the cause is in the log.
+
+    A reason without a row of its own is one of verification: 401.
+    """
+    refusal = _REFUSALS.get(reason, _UNVERIFIED)
+    body: dict[str, Any] = {"type": "about:blank", "title": refusal.title, "status": refusal.status}
+    body["detail"] = refusal.detail
+    if problems:
+        body["problems"] = list(problems)
+    extra: list[Header] = []
+    if allow:
+        extra.append(("allow", ", ".join(allow)))
+    if refusal.retry:
+        extra.append(("retry-after", str(RETRY_AFTER_SECONDS)))
+    if refusal is _UNVERIFIED:
+        extra.append(("www-authenticate", "Webhook"))
+    return _answer(refusal.status, _json(body), PROBLEM, delivery_id, extra, close=close)
+
+
+def accepted(delivery_id: str, status_url: str, *, header_id: str, extra: Sequence[Header] = ()) -> Answer:
+    """The plain answer of an asynchronous webhook. A duplicate shows the first delivery, `header_id` is its own."""
+    return plain(
+        202, {"delivery_id": delivery_id, "status": "queued", "status_url": status_url}, header_id, extra=extra
+    )
+
+
+def replied(reply: Reply, delivery_id: str, *, extra: Sequence[Header] = ()) -> Answer:
+    """A reply as HTTP: the webhook's configured response, rendered."""
+    status, headers, body, media_type = as_http(reply)
+    return _answer(status, body, media_type, delivery_id, [*headers, *extra])
+
+
+def raw(status: int, body: bytes, content_type: str, delivery_id: str, extra: Sequence[Header] = ()) -> Answer:
+    """An answer whose bytes the scheme chose, such as a handshake's."""
+    return _answer(status, body, content_type, delivery_id, extra)
+
+
+def _answer(
+    status: int, body: bytes, media_type: str, delivery_id: str, extra: Sequence[Header], *, close: bool = False
+) -> Answer:
+    headers = [("webhook-delivery-id", delivery_id), *_SAFETY, *extra]
+    if body:
+        headers.append(("content-type", media_type))
+    return Answer(status=status, headers=headers, body=body, close=close)

@@ -1,0 +1,160 @@
+"""The order of the rules: from a request's bytes to what becomes of it. Pure.
+
+find → method → address → size → (read) → handshake → verify → inflate → parse → filter → schema → parameters.
+The first rule that objects decides; its reason goes to the row and the log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from receiver.contract.envelope import render_parameters
+from receiver.contract.errors import Refused, TemplateError, Unusable
+from receiver.contract.reasons import Reason
+from receiver.contract.reply import Reply
+from receiver.deliveries.lifecycle import Status
+from receiver.deliveries.records import DeduplicationClaim
+from receiver.ingress.document import build_document, travels_by_reference
+from receiver.ingress.inflate import inflate
+from receiver.ingress.parse import parse_body
+from receiver.ingress.redact import Redacted, redact
+from receiver.ingress.request import RawRequest
+from receiver.ingress.verify.base import Handshake, Secrets, Verified
+from receiver.ingress.webhook import Webhook
+
+LONGEST_KEY = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What becomes of a verified request. `reply` is the configured response, rendered; None for the plain answer."""
+
+    status: Status
+    reason: Reason | None = None
+    detail: str = ""
+    problems: tuple[Mapping[str, str], ...] = ()
+    redacted: Redacted
+    reply: Reply | None = None
+    deduplication: DeduplicationClaim | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def admit(webhook: Webhook, *, method: str, client_ip: str, content_length: int | None) -> None:
+    """The rules that need nothing of the body; raises `Refused`."""
+    if webhook.state == "disabled":
+        raise Refused(Reason.WEBHOOK_DISABLED)
+    if method not in webhook.methods and method not in webhook.scheme.handshake_methods():
+        raise Refused(Reason.METHOD_NOT_ALLOWED, f"{method} is not among {', '.join(webhook.methods)}")
+    if webhook.allowlist is not None and not webhook.allowlist.contains(client_ip):
+        raise Refused(Reason.ADDRESS_NOT_ALLOWED, f"{client_ip} is not in ip_allowlist")
+    if content_length is not None and content_length > webhook.max_body:
+        raise Refused(Reason.BODY_TOO_LARGE, f"{content_length} bytes announced, {webhook.max_body} allowed")
+
+
+def verify(
+    webhook: Webhook, request: RawRequest, secrets: Secrets | None, now: datetime
+) -> tuple[Verified | None, Handshake | None]:
+    """Prove where the request comes from, over its raw bytes; raises `Refused`. A handshake is answered at once."""
+    handshake = webhook.scheme.handshake(request, secrets, now)
+    if handshake is not None:
+        return None, handshake
+    if request.method not in webhook.methods:
+        raise Refused(Reason.METHOD_NOT_ALLOWED, f"{request.method} is only for this sender's handshake")
+    return webhook.scheme.verify(request, secrets, now), None
+
+
+def judge(
+    webhook: Webhook,
+    request: RawRequest,
+    verified: Verified,
+    *,
+    params: Mapping[str, str],
+    delivery_id: str,
+    now: datetime,
+) -> Judgement:
+    """What becomes of a verified request; raises `Refused` only for a body that cannot be inflated."""
+    body = inflate(request.wire_body, request.header("content-encoding"), webhook.max_body)
+    request = replace(request, body=body)
+    redacted = redact(request, webhook.scheme.carriers())
+    claim: DeduplicationClaim | None = None
+    notes: dict[str, Any] = {}
+    try:
+        parsed = parse_body(request.header("content-type"), redacted.body)
+        document = build_document(
+            delivery_id=delivery_id,
+            attempt=1,
+            webhook=webhook.key,
+            method=request.method,
+            path=redacted.path,
+            headers=redacted.headers,
+            query=redacted.query,
+            params=params,
+            client_ip=request.client_ip,
+            verification={"scheme": verified.scheme, "secret": verified.secret},
+            received_at=request.received_at,
+            data=parsed.data,
+            files=parsed.files,
+        )
+        if webhook.filter is not None and not webhook.filter.matches(document):
+            return Judgement(
+                status=Status.FILTERED,
+                reason=Reason.FILTERED,
+                redacted=redacted,
+                reply=_reply(webhook, document, now),
+            )
+        claim, notes = _deduplication(webhook, document, body, now)
+        if webhook.schema is not None:
+            webhook.schema.check(parsed.data)
+        render_parameters(
+            webhook.parameters,
+            document,
+            delivery_id=delivery_id,
+            attempt=1,
+            by_reference=travels_by_reference(len(body), parsed.files),
+            now=now,
+        )
+        reply = _reply(webhook, document, now)
+    except Unusable as error:
+        held = webhook.hold_invalid
+        return Judgement(
+            status=Status.HELD if held else Status.REJECTED,
+            reason=error.reason,
+            detail=error.detail,
+            problems=error.problems,
+            redacted=redacted,
+            deduplication=claim if held else None,
+            notes=notes,
+        )
+    return Judgement(
+        status=Status.QUEUED,
+        reason=Reason.PAUSED if webhook.state == "paused" else None,
+        redacted=redacted,
+        reply=reply,
+        deduplication=claim,
+        notes=notes,
+    )
+
+
+def _deduplication(
+    webhook: Webhook, document: Mapping[str, Any], body: bytes, now: datetime
+) -> tuple[DeduplicationClaim | None, dict[str, Any]]:
+    if webhook.event_id is None:
+        return None, {}
+    try:
+        value = webhook.event_id.render({"context": document})
+    except TemplateError as error:
+        return None, {"deduplication": f"no key: {error}"}
+    key = value if isinstance(value, str) else ("" if value is None else str(value))
+    if not key.strip():
+        return None, {"deduplication": "no key: the event id is empty"}
+    if len(key) > LONGEST_KEY or not key.isprintable():
+        key = "sha256:" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+    return DeduplicationClaim(key=key, body_digest=hashlib.sha256(body).digest(), expires_at=now + webhook.window), {}
+
+
+def _reply(webhook: Webhook, document: Mapping[str, Any], now: datetime) -> Reply | None:
+    return webhook.response.render(document, now) if webhook.response is not None else None

@@ -1,0 +1,79 @@
+"""The catch-all route below `/api/webhooks/`: ASGI in, ASGI out, the body read with a limit and a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.types import Receive, Scope, Send
+
+from receiver.contract.errors import Refused
+from receiver.contract.reasons import Reason
+from receiver.ingress.answers import Answer
+from receiver.ingress.intake import Intake
+
+PREFIX = "/api/webhooks/"
+BODY_SECONDS = 30.0
+"""A body has so long to arrive; a slower one is refused and holds no place longer."""
+
+
+class _AsgiArrival:
+    """A request as ASGI gives it."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.method: str = scope["method"].upper()
+        self.raw_path = scope["raw_path"].decode("latin-1").partition("?")[0].removeprefix(PREFIX)
+        self.query_string: str = scope["query_string"].decode("latin-1")
+        self.headers = tuple(
+            (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]
+        )
+        self.peer: str = scope["client"][0] if scope.get("client") else ""
+        self._receive = receive
+
+    async def read(self, limit: int) -> bytes:
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                return await self._read(limit)
+        except TimeoutError:
+            raise Refused(Reason.BODY_INCOMPLETE, f"not whole after {BODY_SECONDS:g} s") from None
+
+    async def _read(self, limit: int) -> bytes:
+        message = await self._receive()
+        if message["type"] == "http.request" and not message.get("more_body", False):
+            # The common case: one message, no copy.
+            body: bytes = message.get("body", b"")
+            if len(body) > limit:
+                raise Refused(Reason.BODY_TOO_LARGE, f"over {limit} bytes")
+            return body
+        parts, size = [], 0
+        while True:
+            if message["type"] == "http.disconnect":
+                raise Refused(Reason.BODY_INCOMPLETE, f"the sender hung up after {size} bytes")
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > limit:
+                raise Refused(Reason.BODY_TOO_LARGE, f"over {limit} bytes")
+            if not message.get("more_body", False):
+                return b"".join(parts)
+            message = await self._receive()
+
+
+class WebhookEndpoint:
+    """ASGI application for the route; `intake` is set when the receiver's lifespan has opened it."""
+
+    def __init__(self) -> None:
+        self.intake: Intake | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        assert self.intake is not None, "the lifespan opens the intake before requests come"
+        await send_answer(await self.intake.take(_AsgiArrival(scope, receive)), send)
+
+
+async def send_answer(answer: Answer, send: Send) -> None:
+    """Send a complete answer."""
+    headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in answer.headers]
+    headers.append((b"content-length", b"%d" % len(answer.body)))
+    if answer.close:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

@@ -1,0 +1,286 @@
+"""Takes a request in: judged, stored, answered, logged. Nothing is acknowledged that is not stored."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import uuid_utils
+
+from receiver.contract.errors import Refused
+from receiver.contract.reasons import Reason
+from receiver.deliveries.lifecycle import Status
+from receiver.deliveries.records import NewDelivery, Stored
+from receiver.deliveries.store import DeliveryStore
+from receiver.deliveries.tickets import Tickets
+from receiver.ingress import answers
+from receiver.ingress.answers import Answer
+from receiver.ingress.client_ip import Networks, client_ip
+from receiver.ingress.decide import Judgement, admit, judge, verify
+from receiver.ingress.redact import redact
+from receiver.ingress.request import RawRequest
+from receiver.ingress.request_log import RequestLog
+from receiver.ingress.vault import SecretUnavailable, Vault
+from receiver.ingress.verify.base import Secrets, Verified
+from receiver.ingress.webhook import Webhook
+from receiver.prefect_gateway import DeploymentRef
+from receiver.storage import StoreUnavailable
+from receiver.webhooks.catalog import Catalog, Found
+
+REFUSED_BODY_KEPT = 16 * 1024
+
+
+class Arrival(Protocol):
+    """A request whose head has arrived. `read` gives the whole body or raises `Refused`."""
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def raw_path(self) -> str:
+        """The raw path below `/api/webhooks/`."""
+
+    @property
+    def query_string(self) -> str: ...
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]: ...
+
+    @property
+    def peer(self) -> str:
+        """The address of the other end of the connection."""
+
+    async def read(self, limit: int) -> bytes: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wiring:
+    """What the intake works with; `known_deployment` never asks Prefect, `stored` tells the dispatcher."""
+
+    catalog: Catalog[Webhook]
+    vault: Vault
+    store: DeliveryStore
+    tickets: Tickets
+    trusted_proxies: Networks
+    base_url: str
+    known_deployment: Callable[[str], DeploymentRef | None]
+    stored: Callable[[], None]
+    log: RequestLog
+
+
+@dataclass(kw_only=True)
+class _Progress:
+    """What is known of a request so far, for the row and the log line whatever happens."""
+
+    delivery_id: str
+    received_at: datetime
+    began: float
+    request: RawRequest
+    found: Found[Webhook] | None = None
+    verified: Verified | None = None
+    judgement: Judgement | None = None
+
+    @property
+    def webhook(self) -> Webhook | None:
+        return self.found.webhook if self.found else None
+
+    def elapsed_ms(self) -> float:
+        return round((time.perf_counter() - self.began) * 1000, 3)
+
+
+class Intake:
+    """The receiver's front door. `take` never raises for anything a sender can send."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._w = wiring
+
+    async def take(self, arrival: Arrival) -> Answer:
+        """Judge, store, answer and log one request."""
+        now = datetime.now(UTC)
+        progress = _Progress(
+            delivery_id=str(uuid_utils.uuid7()),
+            received_at=now,
+            began=time.perf_counter(),
+            request=self._head(arrival, now),
+        )
+        try:
+            answer = await self._take(arrival, progress)
+        except Refused as error:
+            answer = await self._refuse(progress, error)
+        except StoreUnavailable as error:
+            answer = self._cannot_store(progress, error)
+        return answer
+
+    def _head(self, arrival: Arrival, now: datetime) -> RawRequest:
+        query = f"?{arrival.query_string}" if arrival.query_string else ""
+        return RawRequest(
+            method=arrival.method,
+            path=f"/api/webhooks/{arrival.raw_path}",
+            query_string=arrival.query_string,
+            headers=arrival.headers,
+            body=b"",
+            wire_body=b"",
+            client_ip=client_ip(arrival.peer, arrival.headers, self._w.trusted_proxies),
+            url=f"{self._w.base_url}/api/webhooks/{arrival.raw_path}{query}",
+            received_at=now,
+        )
+
+    async def _take(self, arrival: Arrival, progress: _Progress) -> Answer:
+        progress.found = await self._w.catalog.find(arrival.raw_path)
+        webhook = progress.webhook
+        if webhook is None:
+            raise Refused(Reason.UNKNOWN_PATH)
+        if webhook.problem:
+            raise Refused(Reason.DEFINITION_BROKEN, webhook.problem)
+        head = progress.request
+        admit(webhook, method=head.method, client_ip=head.client_ip, content_length=_content_length(head))
+        progress.request = request = await self._whole(arrival, head, webhook)
+        secrets = await self._secrets(webhook)
+        now = progress.received_at
+        progress.verified, handshake = verify(webhook, request, secrets, now)
+        if handshake is not None:
+            self._log(progress, "handshake", handshake.status)
+            return answers.raw(
+                handshake.status,
+                handshake.body,
+                handshake.content_type,
+                progress.delivery_id,
+                list(handshake.headers.items()),
+            )
+        assert progress.verified is not None and progress.found is not None
+        progress.judgement = judgement = judge(
+            webhook,
+            request,
+            progress.verified,
+            params=progress.found.params,
+            delivery_id=progress.delivery_id,
+            now=now,
+        )
+        if judgement.status is Status.REJECTED:
+            assert judgement.reason is not None
+            raise Refused(judgement.reason, judgement.detail)
+        stored = await self._w.store.accept(self._row(progress, judgement.status, judgement.reason), now)
+        if stored.status is Status.QUEUED:
+            self._w.stored()
+        answer = self._accepted(progress, webhook, judgement, stored)
+        self._log(progress, stored.status, answer.status, duplicate_of=stored.duplicate_of)
+        return answer
+
+    async def _whole(self, arrival: Arrival, head: RawRequest, webhook: Webhook) -> RawRequest:
+        body = await arrival.read(webhook.max_body)
+        return replace(head, body=body, wire_body=body)
+
+    async def _secrets(self, webhook: Webhook) -> Secrets | None:
+        if webhook.secret is None:
+            return None
+        try:
+            return await self._w.vault.resolve(webhook.secret)
+        except SecretUnavailable as error:
+            raise Refused(Reason.SECRET_UNAVAILABLE, str(error)) from None
+
+    def _accepted(self, progress: _Progress, webhook: Webhook, judgement: Judgement, stored: Stored) -> Answer:
+        """Accepted, filtered, held and duplicate answer alike: the configured response, else the plain one."""
+        extra: list[answers.Header] = []
+        shown_id = stored.id
+        if stored.duplicate_of is not None:
+            extra.append(("webhook-duplicate-of", stored.duplicate_of))
+            if webhook.is_open:
+                return answers.plain(200, {"status": "duplicate"}, stored.id, extra=extra)
+            shown_id = stored.duplicate_of
+        if judgement.reply is not None:
+            return answers.replied(judgement.reply, stored.id, extra=extra)
+        if stored.status is Status.FILTERED:
+            return answers.plain(200, {"status": "filtered"}, stored.id, extra=extra)
+        token = self._w.tickets.make(shown_id, progress.received_at)
+        status_url = f"{self._w.base_url}/api/deliveries/{shown_id}?token={token}"
+        return answers.accepted(shown_id, status_url, header_id=stored.id, extra=extra)
+
+    async def _refuse(self, progress: _Progress, error: Refused) -> Answer:
+        webhook = progress.webhook
+        problems = progress.judgement.problems if progress.judgement else ()
+        allow = sorted(webhook.methods) if webhook and error.reason is Reason.METHOD_NOT_ALLOWED else ()
+        close = error.reason in {Reason.BODY_TOO_LARGE, Reason.BODY_INCOMPLETE}
+        answer = answers.refused(error.reason, progress.delivery_id, allow=allow, problems=problems, close=close)
+        try:
+            if webhook is None:
+                await self._w.store.record_unknown_path(progress.request.path, progress.received_at)
+            else:
+                row = self._row(progress, Status.REJECTED, error.reason, error.detail, answer.status)
+                await self._w.store.record_refusal(row)
+        except StoreUnavailable as unavailable:
+            # The refusal stands without its row: nothing was acknowledged.
+            error = Refused(error.reason, f"{error.detail} (not recorded: {unavailable})".strip())
+        self._log(progress, Status.REJECTED, answer.status, reason=error.reason, detail=error.detail)
+        return answer
+
+    def _cannot_store(self, progress: _Progress, error: StoreUnavailable) -> Answer:
+        answer = answers.refused(Reason.STORE_UNAVAILABLE, progress.delivery_id)
+        self._log(progress, "not stored", answer.status, reason=Reason.STORE_UNAVAILABLE, detail=str(error))
+        return answer
+
+    def _row(
+        self,
+        progress: _Progress,
+        status: Status,
+        reason: Reason | None,
+        detail: str = "",
+        response_status: int | None = None,
+    ) -> NewDelivery:
+        webhook = progress.webhook
+        assert webhook is not None and progress.found is not None
+        judgement, request = progress.judgement, progress.request
+        redacted = judgement.redacted if judgement else redact(request, webhook.scheme.carriers())
+        known = self._w.known_deployment(webhook.deployment)
+        verified = progress.verified
+        return NewDelivery(
+            id=progress.delivery_id,
+            webhook=webhook.key,
+            revision=webhook.revision,
+            status=status,
+            reason=reason,
+            detail=detail or (judgement.detail if judgement else ""),
+            method=request.method,
+            path=redacted.path,
+            headers=redacted.headers,
+            query=redacted.query,
+            params=progress.found.params,
+            client_ip=request.client_ip,
+            content_type=request.header("content-type") or "",
+            body=redacted.body[:REFUSED_BODY_KEPT] if status is Status.REJECTED else redacted.body,
+            body_size=len(redacted.body),
+            verification={"scheme": webhook.scheme.name, "secret": verified.secret} if verified else {},
+            deduplication=judgement.deduplication if judgement else None,
+            deployment=webhook.deployment,
+            deployment_id=known.id if known else None,
+            flow_id=known.flow_id if known else None,
+            notes=judgement.notes if judgement else {},
+            response_status=response_status,
+            received_at=progress.received_at,
+            receive_ms=progress.elapsed_ms(),
+        )
+
+    def _log(self, progress: _Progress, status: str, answered: int, **more: Any) -> None:
+        webhook, request, judgement = progress.webhook, progress.request, progress.judgement
+        if judgement is not None:
+            more = {"reason": judgement.reason, "detail": judgement.detail, **more}
+        self._w.log.write(
+            received_at=progress.received_at,
+            delivery_id=progress.delivery_id,
+            webhook=webhook.key if webhook else None,
+            method=request.method,
+            path=redact(request, webhook.scheme.carriers()).path if webhook else request.path[:200],
+            client_ip=request.client_ip,
+            bytes=len(request.wire_body),
+            status=str(status),
+            answered=answered,
+            ms=progress.elapsed_ms(),
+            **more,
+        )
+
+
+def _content_length(request: RawRequest) -> int | None:
+    text = request.header("content-length")
+    return int(text) if text is not None and text.isascii() and text.isdigit() else None

@@ -1,0 +1,87 @@
+"""From a stored delivery back to its context and its run's parameters."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from receiver.contract.envelope import render_parameters
+from receiver.contract.errors import DefinitionError, Unusable
+from receiver.contract.parse import parse_definition
+from receiver.contract.reasons import Reason
+from receiver.contract.templates import Template
+from receiver.deliveries.records import Claim, StoredRequest
+from receiver.deliveries.store import DeliveryStore
+from receiver.ingress.document import build_document, travels_by_reference
+from receiver.ingress.parse import parse_body
+from receiver.webhooks.definitions import DefinitionStore
+
+_REMEMBERED = 256
+
+
+class StoredContexts:
+    """Makes the context document and the parameters of stored deliveries, with the definition they came in under."""
+
+    def __init__(self, deliveries: DeliveryStore, definitions: DefinitionStore) -> None:
+        self._deliveries = deliveries
+        self._definitions = definitions
+        self._templates: dict[tuple[str, int], Template] = {}
+
+    async def parameters(self, claim: Claim) -> dict[str, Any]:
+        """The parameters of an attempt's run; raises `Unusable`."""
+        request = await self._deliveries.request(claim.delivery_id)
+        if request is None:
+            raise Unusable(Reason.PARAMETERS_INVALID, "the stored request has been purged")
+        template = await self._template(claim)
+        document, by_reference = _document(request, claim.attempt)
+        return render_parameters(
+            template,
+            document,
+            delivery_id=claim.delivery_id,
+            attempt=claim.attempt,
+            by_reference=by_reference,
+            now=datetime.now(UTC),
+        )
+
+    async def document(self, delivery_id: str, attempt: int) -> bytes | None:
+        """The context document of an attempt as JSON text; None when there is no such delivery."""
+        request = await self._deliveries.request(delivery_id)
+        return None if request is None else orjson.dumps(_document(request, attempt)[0])
+
+    async def _template(self, claim: Claim) -> Template:
+        known = self._templates.get((claim.webhook, claim.revision))
+        if known is not None:
+            return known
+        stored = await self._definitions.revision(claim.webhook, claim.revision)
+        if stored is None:
+            raise Unusable(Reason.TEMPLATE_ERROR, f"revision {claim.revision} of the definition is gone")
+        try:
+            template = parse_definition(stored, by="code").parameters_template()
+        except DefinitionError as error:
+            raise Unusable(Reason.TEMPLATE_ERROR, str(error)) from None
+        if len(self._templates) >= _REMEMBERED:
+            self._templates.clear()
+        self._templates[claim.webhook, claim.revision] = template
+        return template
+
+
+def _document(request: StoredRequest, attempt: int) -> tuple[dict[str, Any], bool]:
+    parsed = parse_body(request.content_type or None, request.body)
+    document = build_document(
+        delivery_id=request.id,
+        attempt=attempt,
+        webhook=request.webhook,
+        method=request.method,
+        path=request.path,
+        headers=request.headers,
+        query=request.query,
+        params=request.params,
+        client_ip=request.client_ip,
+        verification=request.verification,
+        received_at=request.received_at,
+        data=parsed.data,
+        files=parsed.files,
+    )
+    return document, travels_by_reference(len(request.body), parsed.files)

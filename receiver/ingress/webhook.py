@@ -1,0 +1,93 @@
+"""A webhook ready to serve: its definition with everything compiled that can be compiled once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from receiver.contract.definition import DEFAULT_MAX_BODY, Deduplication, WebhookDefinition
+from receiver.contract.errors import DefinitionError
+from receiver.contract.templates import Template
+from receiver.ingress.client_ip import Networks, parse_networks
+from receiver.ingress.filter import Filter, compile_filter
+from receiver.ingress.schema import BodySchema, compile_schema
+from receiver.ingress.verify import build_scheme
+from receiver.ingress.verify.base import Scheme
+from receiver.replies.render import CompiledResponse
+
+DEFAULT_WINDOW = timedelta(days=4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Webhook:
+    """What ingress needs to judge and answer a request. `response` is None where the plain answer is given.
+
+    `problem` says what is wrong with a stored definition that no longer compiles (after an upgrade, say): its
+    requests are answered 503, so that senders try again, and nothing else of it is used.
+    """
+
+    key: str
+    path: str | None
+    revision: int
+    state: str
+    methods: tuple[str, ...]
+    deployment: str
+    scheme: Scheme
+    secret: str | None
+    allowlist: Networks | None
+    filter: Filter | None
+    schema: BodySchema | None
+    parameters: Template
+    event_id: Template | None
+    window: timedelta
+    response: CompiledResponse | None
+    hold_invalid: bool
+    max_body: int
+    problem: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody may call it, so that nothing about its sender is proven."""
+        return self.scheme.name == "none"
+
+
+def compile_webhook(definition: WebhookDefinition, *, revision: int, state: str) -> Webhook:
+    """Compile a definition; raises `DefinitionError` naming the field that cannot be used."""
+    scheme = build_scheme(definition.verification)
+    if not definition.deployment:
+        raise DefinitionError("deployment", "name the Prefect deployment to run, as flow-name/deployment-name")
+    event_id, window = _deduplication(definition, scheme)
+    return Webhook(
+        key=definition.key,
+        path=definition.path,
+        revision=revision,
+        state=state,
+        methods=definition.methods,
+        deployment=definition.deployment,
+        scheme=scheme,
+        secret=definition.secret,
+        allowlist=parse_networks(definition.ip_allowlist) if definition.ip_allowlist else None,
+        filter=compile_filter(definition.filter) if definition.filter else None,
+        schema=compile_schema(definition.body_schema) if definition.body_schema is not None else None,
+        parameters=definition.parameters_template(),
+        event_id=event_id,
+        window=window,
+        response=CompiledResponse.of(definition.response) if definition.response else None,
+        hold_invalid=scheme.hold_invalid if definition.on_invalid is None else definition.on_invalid == "hold",
+        max_body=definition.max_body or scheme.default_max_body or DEFAULT_MAX_BODY,
+    )
+
+
+def broken_webhook(key: str, path: str | None, revision: int, problem: str) -> Webhook:
+    """The place of a stored definition that does not compile: known, so not a 404, but not served."""
+    definition = WebhookDefinition(key=key, deployment="none/none", verification={"scheme": "none"})
+    return replace(compile_webhook(definition, revision=revision, state="enabled"), path=path, problem=problem)
+
+
+def _deduplication(definition: WebhookDefinition, scheme: Scheme) -> tuple[Template | None, timedelta]:
+    chosen = definition.deduplicate
+    if chosen is False or (chosen is None and scheme.event_id is None):
+        return None, DEFAULT_WINDOW
+    if chosen is None:
+        chosen = Deduplication(key=scheme.event_id or "")
+    return chosen.key_template(), chosen.window

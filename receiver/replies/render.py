@@ -1,0 +1,59 @@
+"""A reply as HTTP, and the configured response of a webhook as a reply. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from receiver.contract.definition import ResponseTemplate
+from receiver.contract.errors import BadReply, TemplateError, Unusable
+from receiver.contract.reasons import Reason
+from receiver.contract.reply import Reply
+from receiver.contract.templates import Template
+
+
+@dataclass(frozen=True)
+class CompiledResponse:
+    """A webhook's `response`, compiled once."""
+
+    status: int
+    headers: Template
+    body: Template
+
+    @classmethod
+    def of(cls, response: ResponseTemplate) -> CompiledResponse:
+        """Compile a definition's response."""
+        return cls(response.status, response.headers_template(), response.body_template())
+
+    def render(self, document: Mapping[str, Any], now: datetime) -> Reply:
+        """The reply for one request; raises `Unusable` when the request lacks what the response says."""
+        roots = {"context": document, "now": now}
+        try:
+            headers = {name: _text(value) for name, value in self.headers.render(roots).items()}
+            return Reply(status=self.status, headers=headers, body=self.body.render(roots))
+        except (TemplateError, BadReply) as error:
+            raise Unusable(Reason.TEMPLATE_ERROR, f"response: {error}") from None
+
+
+def as_http(reply: Reply) -> tuple[int, list[tuple[str, str]], bytes, str]:
+    """`(status, headers, body, media type)`; a `Content-Type` among the reply's headers is the media type."""
+    headers = {name.lower(): value for name, value in (reply.headers or {}).items()}
+    match reply.body:
+        case None:
+            body, media_type = b"", ""
+        case bytes() as body:
+            media_type = "application/octet-stream"
+        case str() as text:
+            body, media_type = text.encode(), "text/plain; charset=utf-8"
+        case data:
+            body, media_type = orjson.dumps(data, option=orjson.OPT_PASSTHROUGH_SUBCLASS), "application/json"
+    media_type = headers.pop("content-type", media_type)
+    return reply.status, list(headers.items()), body, media_type
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()

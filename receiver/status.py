@@ -1,0 +1,48 @@
+"""The public routes beside the webhooks: a delivery's status by signed URL, and health."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+from receiver.deliveries.store import DeliveryStore
+from receiver.deliveries.tickets import Tickets
+
+_SAFE = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "sandbox",
+    "Cache-Control": "no-store",
+}
+
+
+def public_router(store: DeliveryStore, tickets: Tickets, ready: Callable[[], Awaitable[dict[str, bool]]]) -> APIRouter:
+    """The routes. `ready` tells of each part whether it answers; requests are accepted when the inbox does."""
+    router = APIRouter(tags=["public"])
+
+    @router.get("/api/deliveries/{delivery_id}", summary="A delivery's status, by the URL its sender was given")
+    async def delivery_status(delivery_id: str, token: str = "") -> JSONResponse:
+        if tickets.good(delivery_id, token, datetime.now(UTC)):
+            delivery = await store.get(delivery_id)
+            if delivery is not None:
+                return JSONResponse({"delivery_id": delivery_id, "status": delivery.status}, headers=_SAFE)
+        return JSONResponse(
+            {"type": "about:blank", "title": "Not found", "status": 404},
+            404,
+            media_type="application/problem+json",
+            headers=_SAFE,
+        )
+
+    @router.get("/health/live", summary="Whether the process answers")
+    async def live() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @router.get("/health/ready", summary="Whether requests are accepted")
+    async def health() -> JSONResponse:
+        parts = await ready()
+        good = parts["inbox"]
+        return JSONResponse({"status": "ready" if good else "not ready", **parts}, 200 if good else 503)
+
+    return router
