@@ -33,7 +33,9 @@ def test_path_parameters_are_decoded_after_the_path_was_split():
     assert found.params == {"shop_id": "a/b", "order_id": "é"}
 
 
-@pytest.mark.parametrize("path", ["", "hello/", "Hello", "shops//orders/1", "shops/1/orders", "crm/contacts/1", "../hello"])
+@pytest.mark.parametrize(
+    "path", ["", "hello/", "Hello", "shops//orders/1", "shops/1/orders", "crm/contacts/1", "../hello"]
+)
 def test_near_paths_are_not_taken_for_a_webhook(path: str):
     assert ROUTES.find(path) is None
 
