@@ -64,7 +64,7 @@ def _stream(data: bytes, wbits: int, limit: int) -> tuple[bytes, bytes]:
     except zlib.error:
         raise Refused(Reason.ENCODING_INVALID, "not what its Content-Encoding says") from None
     if len(inflated) > limit:
-        raise Refused(Reason.BODY_TOO_LARGE, f"over {limit} bytes when inflated")
+        raise Refused(Reason.BODY_TOO_LARGE, "the inflated body is too large")
     if not decompressor.eof:
         raise Refused(Reason.ENCODING_INVALID, "the compressed body ends too early")
     return inflated, decompressor.unused_data

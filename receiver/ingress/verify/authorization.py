@@ -23,7 +23,8 @@ class Bearer(Scheme):
 
     def verify(self, request: RawRequest, secrets: Secrets | None, now: datetime) -> Verified:  # noqa: ARG002 (contract)
         """Accept a request whose token is one of the secrets."""
-        label = find_match([_credential(request, b"bearer")], decode_keys(secrets))
+        keys = decode_keys(secrets)
+        label = find_match([_credential(request, b"bearer")], keys)
         if label is None:
             raise Unverified(Reason.CREDENTIAL_WRONG)
         return Verified(scheme=self.name, secret=label)
@@ -45,7 +46,8 @@ class Basic(Scheme):
 
     def verify(self, request: RawRequest, secrets: Secrets | None, now: datetime) -> Verified:  # noqa: ARG002 (contract)
         """Accept a request whose user and password are those of one of the secrets."""
-        label = find_match([_decoded(_credential(request, b"basic"))], _logins(secrets))
+        logins = _logins(secrets)
+        label = find_match([_decoded(_credential(request, b"basic"))], logins)
         if label is None:
             raise Unverified(Reason.CREDENTIAL_WRONG)
         return Verified(scheme=self.name, secret=label)

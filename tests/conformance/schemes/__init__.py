@@ -1,0 +1,100 @@
+"""Recordings of requests, one for each way a scheme works, made with signers of the tests' own.
+
+A module here that defines `RECORDINGS` is found by `load_recordings`; `test_schemes.py` runs its suite over every one,
+and fails for a registered scheme that has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+from urllib.parse import quote
+
+from receiver.ingress.request import RawRequest
+
+NOW = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
+Place = tuple[str, str]
+"""Where a text travels: `("header", lower-case name)` or `("query", name)`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """One way of one scheme. `signer` writes credential or signature with nothing but the standard library.
+
+    `proof` is where the credential or signature travels; case does not matter in its first `ignored_start` characters.
+    `moment`: it signs when it was sent, for 300 s. `signed_headers`: other headers it signs, a timestamp's last.
+    `bad_secrets` are values that are no secret for this scheme, besides empty ones.
+    """
+
+    id: str
+    verification: Mapping[str, Any]
+    secret: str
+    other_secret: str
+    plain: RawRequest
+    signer: Callable[[RawRequest, str, datetime], RawRequest]
+    proof: Place
+    ignored_start: int = 0
+    signs_body: bool = False
+    moment: bool = False
+    refuses_future: bool = False
+    signed_headers: tuple[str, ...] = ()
+    handshake: RawRequest | None = None
+    handshake_answer: bytes = b""
+    bad_secrets: tuple[str, ...] = ()
+
+    def signed(self, secret: str | None = None, *, at: datetime = NOW, plain: RawRequest | None = None) -> RawRequest:
+        """The request as the sender sends it."""
+        return self.signer(plain or self.plain, self.secret if secret is None else secret, at)
+
+    def proof_text(self, request: RawRequest) -> str:
+        """The credential or signature in a request."""
+        kind, name = self.proof
+        values = request.headers if kind == "header" else tuple(request.query_items())
+        return next(value for key, value in values if key == name)
+
+    def with_proof(self, request: RawRequest, *values: str) -> RawRequest:
+        """The request with other values in the proof's place, or with none."""
+        return with_values(request, self.proof, *values)
+
+
+def with_values(request: RawRequest, place: Place, *values: str) -> RawRequest:
+    """The request with exactly these values in a place."""
+    kind, name = place
+    if kind == "header":
+        kept = [(key, value) for key, value in request.headers if key != name]
+        return replace(request, headers=(*kept, *((name, value) for value in values)))
+    items = [(key, value) for key, value in request.query_items() if key != name]
+    items += [(name, value) for value in values]
+    query_string = "&".join(f"{quote(key)}={quote(value, errors='surrogateescape')}" for key, value in items)
+    return replace(request, query_string=query_string)
+
+
+def with_body(request: RawRequest, body: bytes) -> RawRequest:
+    """The request with another body."""
+    return replace(request, body=body, wire_body=body)
+
+
+def make_request(body: bytes = b"", *, headers: Mapping[str, str] | None = None, query: str = "") -> RawRequest:
+    """A POST as it arrives, with JSON unless `headers` say otherwise."""
+    named = {"content-type": "application/json", "user-agent": "sender/1", **(headers or {})}
+    return RawRequest(
+        method="POST",
+        path="/api/webhooks/orders",
+        query_string=query,
+        headers=tuple(named.items()),
+        body=body,
+        wire_body=body,
+        client_ip="192.0.2.1",
+        url="https://hooks.example.com/api/webhooks/orders" + (f"?{query}" if query else ""),
+        received_at=NOW,
+    )
+
+
+def load_recordings() -> list[Recording]:
+    """Every recording of this package's modules."""
+    modules = [import_module(f"{__name__}.{info.name}") for info in iter_modules(__path__)]
+    return [recording for module in modules for recording in getattr(module, "RECORDINGS", ())]
