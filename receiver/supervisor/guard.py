@@ -74,6 +74,7 @@ class Guard:
         self.child = 0
         self.status: int | None = None
         self.deadline: float | None = None
+        self.hurried = False
         self.known: dict[int, str] = {}
 
     def start(self) -> None:
@@ -149,6 +150,7 @@ class Guard:
             if 0 in ready:
                 words = os.read(0, 64)
                 if b"k" in words:
+                    self.hurried = True
                     return
                 if b"s" in words:
                     self.stop(self.config["grace"])
@@ -157,18 +159,22 @@ class Guard:
                     self.stop(self.config["lost_grace"])
 
     def end_family(self) -> None:
-        """Kill every descendant and wait until it is gone."""
-        limit = time.monotonic() + _KILL_SECONDS
+        """End every descendant, wait until it is gone: SIGTERM (a flow can still tell Prefect), then SIGKILL."""
+        patience = time.monotonic() + (0.0 if self.hurried else self.config["family_grace"])
+        limit = patience + _KILL_SECONDS
+        asked: set[int] = set()
         while time.monotonic() < limit:
             table = processes()
             left = family(os.getpid(), table)
             left.update({pid: born for pid, born in self.known.items() if pid in table and table[pid][1] == born})
-            for pid in left:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL)
             if not self.reap() and not left:
                 return
-            time.sleep(0.01)
+            killing = time.monotonic() >= patience
+            for pid in left if killing else left.keys() - asked:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL if killing else signal.SIGTERM)
+            asked.update(left)
+            time.sleep(0.02)
 
 
 def main() -> None:

@@ -25,16 +25,18 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """What to run and how it ends: `stop_signal` first, SIGKILL for it and its descendants after `grace` seconds.
+    """What to run and how it ends: `stop_signal`, then `grace` seconds of time.
 
-    `lost_grace` is the same for the case that the starter is gone; `held` are open files (a lock) that the guard keeps
-    open until the last descendant has ended.
+    What is left of it and its descendants then gets SIGTERM, and `family_grace` seconds later SIGKILL. `lost_grace`
+    takes the place of `grace` when the starter is gone. `held` are open files (a lock) that the guard keeps open until
+    the last descendant has ended.
     """
 
     argv: tuple[str, ...]
     stop_signal: signal.Signals = signal.SIGTERM
     grace: float = 10.0
     lost_grace: float = 4.0
+    family_grace: float = 3.0
     cwd: Path | None = None
     account: Account | None = None
     held: tuple[int, ...] = ()
@@ -46,6 +48,7 @@ class Command:
             "stop_signal": int(self.stop_signal),
             "grace": self.grace,
             "lost_grace": self.lost_grace,
+            "family_grace": self.family_grace,
             "cwd": str(self.cwd) if self.cwd else None,
             "account": (self.account.uid, self.account.gid) if self.account else None,
             "held": self.held,

@@ -1,0 +1,5 @@
+"""`python -m receiver.cli` is `webhooks`."""
+
+from receiver.cli import app
+
+app()

@@ -1,0 +1,23 @@
+"""`webhooks up`: everything in one terminal."""
+
+from __future__ import annotations
+
+import typer
+
+from receiver.cli import app
+
+
+@app.command()
+def up() -> None:
+    """Start Prefect with its database, the deployments, a worker and the receiver, and keep them running.
+
+    Ctrl-C stops everything in order; a second one hurries. State is in WEBHOOKS_HOME, default `.webhooks`.
+    """
+    from receiver.cli.client import failures_told
+    from receiver.cli.deploy import find_project
+    from receiver.settings import Settings
+    from receiver.supervisor.assemble import run_up
+
+    with failures_told():
+        project = find_project()
+    raise typer.Exit(run_up(Settings(), project))
