@@ -1,0 +1,210 @@
+"""The queue: attempts that wait for their hand-over to Prefect, leased to one process at a time.
+
+A lease is the attempt's next due time: whoever dies with it leaves it due again. `tries` grows with each lease and
+tells an outdated one. Attempts of a paused webhook are parked, so that the queue never has to look past them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, select, text, update
+
+from receiver.contract.reasons import Reason
+from receiver.deliveries.lifecycle import Status
+from receiver.deliveries.moves import move
+from receiver.deliveries.records import Claim
+from receiver.deliveries.views import Backlog
+from receiver.storage.tables import attempt, delivery, webhook
+from receiver.storage.values import from_micros, maybe_from_micros, to_text
+
+_WINDOW = 200
+_ROUNDS = 50
+_UNPARKED_AT_ONCE = 1000
+_REVIVED_AT_ONCE = 500
+_IDLE = {"due_at": None, "parked_due_at": None, "lease_owner": None}
+
+_DUE = (
+    select(attempt, delivery.c.revision, delivery.c.received_at)
+    .join(delivery, delivery.c.id == attempt.c.delivery_id)
+    .where(attempt.c.due_at <= bindparam("now"))
+    .order_by(attempt.c.due_at)
+    .limit(bindparam("window"))
+    .with_for_update(of=attempt, skip_locked=True)
+)
+_PAUSED = select(webhook.c.key).where(webhook.c.state == "paused")
+_ONE = and_(attempt.c.delivery_id == bindparam("of_delivery"), attempt.c.number == bindparam("of_number"))
+_LEASE = (
+    update(attempt)
+    .where(_ONE)
+    .values(due_at=bindparam("until"), lease_owner=bindparam("by"), tries=attempt.c.tries + 1)
+)
+_PARK = update(attempt).where(_ONE).values(parked_due_at=attempt.c.due_at, due_at=None, lease_owner=None)
+_UNPARK = update(attempt).where(_ONE).values(due_at=attempt.c.parked_due_at, parked_due_at=None)
+_PARKED_WEBHOOKS = text(
+    "WITH RECURSIVE parked(webhook) AS ("
+    "SELECT min(webhook) FROM attempt WHERE parked_due_at IS NOT NULL "
+    "UNION ALL SELECT (SELECT min(a.webhook) FROM attempt a WHERE a.parked_due_at IS NOT NULL "
+    "AND a.webhook > parked.webhook) FROM parked WHERE parked.webhook IS NOT NULL"
+    ") SELECT webhook FROM parked WHERE webhook IS NOT NULL"
+)
+"""Each webhook with parked attempts, by one look-up in the index for each, however many attempts there are."""
+
+
+def claim(connection: Connection, *, limit: int, until: int, now: int, owner: str) -> list[Claim]:
+    """Lease due attempts, the longest due first, until `until`. Moments in microseconds."""
+    paused = set(connection.scalars(_PAUSED))
+    _unpark(connection, paused)
+    claims: list[Claim] = []
+    for _ in range(_ROUNDS):
+        window = max(limit, _WINDOW) if paused else limit - len(claims)
+        rows = connection.execute(_DUE, {"now": now, "window": window}).all()
+        parked = [row for row in rows if row.webhook in paused]
+        leased = [row for row in rows if row.webhook not in paused][: limit - len(claims)]
+        if parked:
+            connection.execute(_PARK, [_named(row.delivery_id, row.number) for row in parked])
+        if leased:
+            lease = {"until": until, "by": to_text(owner, 200)}
+            connection.execute(_LEASE, [{**_named(row.delivery_id, row.number), **lease} for row in leased])
+        claims += [
+            Claim(
+                delivery_id=row.delivery_id,
+                attempt=row.number,
+                webhook=row.webhook,
+                revision=row.revision,
+                deployment=row.deployment,
+                deployment_id=row.deployment_id,
+                flow_id=row.flow_id,
+                tries=row.tries + 1,
+                received_at=from_micros(row.received_at),
+            )
+            for row in leased
+        ]
+        if len(claims) >= limit or len(rows) < window:
+            break
+    return claims
+
+
+def bind(connection: Connection, claimed: Claim, deployment_id: str, flow_id: str) -> None:
+    """Store which deployment and flow every hand-over of this attempt is for; what is stored already stays."""
+    unbound = attempt.c.deployment_id.is_(None)
+    connection.execute(
+        update(attempt).where(_of(claimed), unbound).values(deployment_id=deployment_id, flow_id=flow_id)
+    )
+
+
+def handed_over(connection: Connection, claimed: Claim, flow_run_id: str, now: int) -> None:
+    """The attempt has its run in Prefect, whoever holds the lease now."""
+    query = select(attempt.c.flow_run_id, attempt.c.created_at).where(_of(claimed)).with_for_update()
+    found = connection.execute(query).one()
+    if found.flow_run_id is not None:
+        return
+    run = {"flow_run_id": flow_run_id, "handed_over_at": now, "queue_ms": _ms(found.created_at, now), "detail": ""}
+    connection.execute(update(attempt).where(_of(claimed)).values(**_IDLE, **run))
+    move(connection, claimed.delivery_id, claimed.attempt, Status.DISPATCHED, at=now, now=now, source="dispatcher")
+
+
+def retry_later(connection: Connection, claimed: Claim, due_at: int, detail: str) -> None:
+    """Give the lease back until `due_at`; nothing happens when another has taken it up meanwhile."""
+    values = {"due_at": due_at, "lease_owner": None, "detail": to_text(detail, 2000)}
+    connection.execute(update(attempt).where(_holding(claimed)).values(**values))
+
+
+def give_up(connection: Connection, claimed: Claim, reason: Reason, detail: str, now: int) -> None:
+    """The delivery is dead: it cannot be handed over. Nothing happens when another has taken it up meanwhile."""
+    ended = connection.execute(update(attempt).where(_holding(claimed)).values(**_IDLE, detail=to_text(detail, 2000)))
+    if ended.rowcount:
+        where = (connection, claimed.delivery_id, claimed.attempt)
+        move(*where, Status.DEAD, at=now, now=now, source="dispatcher", reason=reason, detail=detail)
+
+
+def release(connection: Connection, owner: str, now: int) -> None:
+    """Make everything due again that this process has leased."""
+    mine = (attempt.c.lease_owner == to_text(owner, 200)) & attempt.c.due_at.is_not(None)
+    connection.execute(update(attempt).where(mine).values(due_at=now, lease_owner=None))
+
+
+def missing_deployments(connection: Connection) -> list[str]:
+    """The deployments for want of which deliveries are dead."""
+    query = select(attempt.c.deployment).distinct().order_by(attempt.c.deployment)
+    return list(connection.scalars(_latest_dead(query, Reason.DEPLOYMENT_MISSING)))
+
+
+def revive(
+    connection: Connection, *, reason: Reason, deployment: str | None, of_webhook: str | None, now: int
+) -> tuple[int, bool]:
+    """Queue some dead deliveries again; how many, and whether there may be more.
+
+    They are bound anew, since the deployment they were bound to is the one that went missing. A run that was created
+    all the same is found by its idempotency key.
+    """
+    query = _latest_dead(select(attempt.c.delivery_id, attempt.c.number), reason)
+    if deployment is not None:
+        query = query.where(attempt.c.deployment == to_text(deployment, 500))
+    if of_webhook is not None:
+        query = query.where(delivery.c.webhook == of_webhook)
+    query = query.order_by(delivery.c.id).limit(_REVIVED_AT_ONCE).with_for_update(of=attempt, skip_locked=True)
+    rows = connection.execute(query).all()
+    fresh = {"due_at": now, "tries": 0, "deployment_id": None, "flow_id": None, "detail": ""}
+    for delivery_id, number in rows:
+        mine = (attempt.c.delivery_id == delivery_id) & (attempt.c.number == number)
+        connection.execute(update(attempt).where(mine).values(**fresh))
+        move(connection, delivery_id, number, Status.QUEUED, at=now, now=now, source="revival")
+    return len(rows), len(rows) == _REVIVED_AT_ONCE
+
+
+def backlog(connection: Connection, now: int) -> Backlog:
+    """What is not handed over yet."""
+    due, leased = attempt.c.due_at, attempt.c.lease_owner.is_not(None)
+    waiting = due <= now
+    counts = connection.execute(
+        select(
+            func.count().filter(waiting).label("waiting"),
+            func.count().filter(due > now, leased).label("leased"),
+            func.count().filter(due > now, ~leased).label("later"),
+            func.min(due).filter(waiting).label("oldest"),
+            func.min(due).label("next"),
+        ).where(due.is_not(None))
+    ).one()
+    parked = select(func.count()).select_from(attempt).where(attempt.c.parked_due_at.is_not(None))
+    return Backlog(
+        waiting=counts.waiting,
+        later=counts.later,
+        leased=counts.leased,
+        parked=connection.execute(parked).scalar_one(),
+        oldest_due_at=maybe_from_micros(counts.oldest),
+        next_due_at=maybe_from_micros(counts.next),
+    )
+
+
+def _unpark(connection: Connection, paused: set[str]) -> None:
+    """Put attempts back into the queue whose webhooks are not paused any more, some at a time."""
+    for key in connection.scalars(_PARKED_WEBHOOKS).all():
+        if key not in paused:
+            parked = (attempt.c.webhook == key) & attempt.c.parked_due_at.is_not(None)
+            query = select(attempt.c.delivery_id, attempt.c.number).where(parked).order_by(attempt.c.parked_due_at)
+            rows = connection.execute(query.limit(_UNPARKED_AT_ONCE).with_for_update(skip_locked=True)).all()
+            if rows:
+                connection.execute(_UNPARK, [_named(*row) for row in rows])
+
+
+def _latest_dead(query: Select[Any], reason: Reason) -> Select[Any]:
+    latest = and_(attempt.c.delivery_id == delivery.c.id, attempt.c.number == delivery.c.attempt)
+    dead = and_(delivery.c.status == Status.DEAD.value, delivery.c.reason == reason.value)
+    return query.join(delivery, latest).where(dead)
+
+
+def _named(delivery_id: str, number: int) -> dict[str, str | int]:
+    return {"of_delivery": delivery_id, "of_number": number}
+
+
+def _of(claimed: Claim) -> ColumnElement[bool]:
+    return and_(attempt.c.delivery_id == claimed.delivery_id, attempt.c.number == claimed.attempt)
+
+
+def _holding(claimed: Claim) -> ColumnElement[bool]:
+    return and_(_of(claimed), attempt.c.tries == claimed.tries, attempt.c.due_at.is_not(None))
+
+
+def _ms(start: int, end: int) -> float:
+    return max(0, end - start) / 1000

@@ -1,0 +1,134 @@
+"""Runs in Prefect, followed: each state that we hear of goes to the attempt whose run it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from receiver.contract.reasons import Reason
+from receiver.deliveries.lifecycle import FINISHED, UNFINISHED, Status, is_news
+from receiver.deliveries.moves import move
+from receiver.deliveries.records import Followed, RunState, Stored
+from receiver.storage.tables import attempt, delivery, status_change
+from receiver.storage.values import from_micros, maybe_from_micros, to_micros, to_text
+
+POLL = "poll"
+
+
+def follow(connection: Connection, state: RunState, source: str, now: int) -> bool:
+    """Apply a run's state to its attempt, and to the delivery when the attempt is its latest. Whether it moved."""
+    found = _attempt_of(connection, state.flow_run_id)
+    if found is None or not is_news(
+        at=state.at,
+        known_at=maybe_from_micros(found.state_at),
+        seen_at=maybe_from_micros(found.seen_at),
+        now=from_micros(now),
+        polled=source == POLL,
+    ):
+        return False
+    moved = move(
+        connection,
+        found.delivery_id,
+        found.number,
+        state.status,
+        at=to_micros(state.at),
+        now=now,
+        source=source,
+        detail=_detail(state),
+    )
+    values = _times(found, state)
+    if any(getattr(found, name) != value for name, value in values.items()):
+        mine = (attempt.c.delivery_id == found.delivery_id) & (attempt.c.number == found.number)
+        connection.execute(update(attempt).where(mine).values(**values, seen_at=now))
+    return moved
+
+
+def run_missing(connection: Connection, flow_run_id: str, now: int) -> bool:
+    """Prefect has no such run any more: an unfinished delivery is dead. Whether it moved."""
+    found = _attempt_of(connection, flow_run_id)
+    if found is None or Status(found.status) not in UNFINISHED:
+        return False
+    detail = "the flow run was deleted in Prefect before it ended"
+    where = (connection, found.delivery_id, found.number)
+    return move(*where, Status.DEAD, at=now, now=now, source=POLL, reason=Reason.RUN_MISSING, detail=detail)
+
+
+def flow_run(connection: Connection, flow_run_id: str) -> tuple[str, int] | None:
+    """The delivery and the number of the attempt that a run belongs to."""
+    where = attempt.c.flow_run_id == to_text(flow_run_id, 100)
+    found = connection.execute(select(attempt.c.delivery_id, attempt.c.number).where(where)).first()
+    return None if found is None else (found.delivery_id, found.number)
+
+
+def unfinished(connection: Connection, limit: int, after: str | None) -> list[Followed]:
+    """Deliveries whose latest attempt has a run that has not ended, by id, from the one behind `after`."""
+    found: list[Row[Any]] = []
+    for status in (Status.DISPATCHED, Status.RUNNING):
+        query = (
+            select(delivery.c.id, delivery.c.attempt, attempt.c.flow_run_id, delivery.c.status)
+            .join(attempt, (attempt.c.delivery_id == delivery.c.id) & (attempt.c.number == delivery.c.attempt))
+            .where(delivery.c.status == status.value, delivery.c.id > (after or ""), attempt.c.flow_run_id.is_not(None))
+            .order_by(delivery.c.id)
+            .limit(limit)
+        )
+        found.extend(connection.execute(query))
+    return [
+        Followed(delivery_id=row.id, attempt=row.attempt, flow_run_id=row.flow_run_id, status=Status(row.status))
+        for row in sorted(found, key=lambda row: str(row.id))[:limit]
+    ]
+
+
+def replay(connection: Connection, delivery_id: str, deployment: str | None, now: int) -> Stored | None:
+    """Add an attempt with the same bytes; None for a delivery that is unknown, unfinished or was refused.
+
+    `deployment` is the one to run, the latest attempt's when None.
+    """
+    query = select(delivery.c.webhook, delivery.c.status, delivery.c.attempt).where(delivery.c.id == delivery_id)
+    found = connection.execute(query.with_for_update()).one_or_none()
+    if found is None or Status(found.status) in UNFINISHED | {Status.REJECTED}:
+        return None
+    if deployment is None:
+        mine = (attempt.c.delivery_id == delivery_id) & (attempt.c.number == found.attempt)
+        deployment = connection.execute(select(attempt.c.deployment).where(mine)).scalar_one_or_none()
+        if deployment is None:
+            return None
+    number = found.attempt + 1
+    made = {"delivery_id": delivery_id, "number": number, "webhook": found.webhook, "status": Status.QUEUED.value}
+    due = {"deployment": to_text(deployment, 500), "due_at": now, "created_at": now}
+    connection.execute(insert(attempt), [{**made, **due}])
+    standing = {"status": Status.QUEUED.value, "reason": None, "detail": "", "attempt": number, "updated_at": now}
+    connection.execute(update(delivery).where(delivery.c.id == delivery_id).values(**standing))
+    change = {"delivery_id": delivery_id, "attempt": number, "at": now, "source": "replay", "detail": ""}
+    connection.execute(
+        insert(status_change), [{**change, "from_status": found.status, "to_status": Status.QUEUED.value}]
+    )
+    return Stored(id=delivery_id, status=Status.QUEUED)
+
+
+def _attempt_of(connection: Connection, flow_run_id: str) -> Row[Any] | None:
+    where = attempt.c.flow_run_id == to_text(flow_run_id, 100)
+    return connection.execute(select(attempt).where(where).with_for_update()).first()
+
+
+def _detail(state: RunState) -> str:
+    """The state's name where it says more than our status: `TimedOut`, `Late`, `Suspended`."""
+    return "" if state.state_name.lower() in {state.status.value, "scheduled", "pending"} else state.state_name
+
+
+def _times(found: Row[Any], state: RunState) -> dict[str, Any]:
+    """The columns that a state sets. Times do not go below zero, whatever the clocks of the machines say."""
+    at = to_micros(state.at)
+    started = to_micros(state.started_at) if state.started_at else found.started_at
+    if started is None and state.status is Status.RUNNING:
+        started = at
+    ended = at if state.status in FINISHED else None
+    handed_over = found.handed_over_at
+    return {
+        "state_name": to_text(state.state_name, 100),
+        "state_at": at,
+        "started_at": started,
+        "ended_at": ended,
+        "start_ms": None if started is None or handed_over is None else max(0, started - handed_over) / 1000,
+        "run_ms": None if started is None or ended is None else max(0, ended - started) / 1000,
+    }

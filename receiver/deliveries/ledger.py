@@ -1,0 +1,168 @@
+"""De-duplication: which delivery a sender's event belongs to. The decision is pure; settling is one transaction's.
+
+Two processes may settle the same event at once: the primary key decides who was first, the lock on its row who takes
+over. Places are inserted and locked in their order, so that processes wait for each other in one direction only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import TypeVar
+
+from sqlalchemy import Connection, bindparam, select, tuple_, update
+
+from receiver.deliveries.lifecycle import RUNS_AGAIN, Status
+from receiver.deliveries.records import NewDelivery
+from receiver.storage.rows import RowInsert
+from receiver.storage.tables import delivery, ledger
+from receiver.storage.values import to_micros
+
+T = TypeVar("T")
+Place = tuple[str, bytes]
+"""A webhook and the digest of an event's id."""
+
+_INSERT = RowInsert(ledger, ("webhook", "key", "delivery_id", "body_digest", "expires_at"), on_conflict="DO NOTHING")
+_TAKE_OVER = (
+    update(ledger)
+    .where(ledger.c.webhook == bindparam("place_webhook"), ledger.c.key == bindparam("place_key"))
+    .values(delivery_id=bindparam("owner"), body_digest=bindparam("digest"), expires_at=bindparam("expires"))
+)
+_PAGE = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A delivery's claim to an event, and where that delivery stands; `expires_at` in microseconds."""
+
+    delivery_id: str
+    place: Place
+    body_digest: bytes
+    expires_at: int
+    status: Status
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of a claim: `duplicate_of` names the event's owner when that is another delivery."""
+
+    duplicate_of: str | None = None
+    id_conflict: bool = False
+
+
+class Verdict(Enum):
+    """What a delivery is to an event that has an owner."""
+
+    DUPLICATE = auto()
+    TAKES_OVER = auto()
+    """Its owner expired, or is to be run again: the new delivery owns the event."""
+    CONFLICT = auto()
+    """Another body under the same id: the two are different events."""
+
+
+def judge(owner: Entry, new: Entry, now: int) -> Verdict:
+    """What `new` is to the event that `owner` owns."""
+    if owner.expires_at <= now or owner.status in RUNS_AGAIN:
+        return Verdict.TAKES_OVER
+    return Verdict.DUPLICATE if owner.body_digest == new.body_digest else Verdict.CONFLICT
+
+
+def entry_of(new: NewDelivery) -> Entry | None:
+    """The claim of a delivery, None when it makes none. What was refused never owns an event."""
+    claim = new.deduplication
+    if claim is None or new.status is Status.REJECTED:
+        return None
+    return Entry(
+        delivery_id=new.id,
+        place=(new.webhook, hashlib.sha256(claim.key.encode("utf-8", "surrogatepass")).digest()),
+        body_digest=claim.body_digest,
+        expires_at=to_micros(claim.expires_at),
+        status=new.status,
+    )
+
+
+def settle(connection: Connection, entries: Sequence[Entry], now: int) -> dict[str, Settled]:
+    """Enter claims, in order of arrival, and tell by delivery id what became of each. Later ones see earlier ones."""
+    owners: dict[Place, Entry] = {}
+    for entry in entries:
+        owners.setdefault(entry.place, entry)
+    places = sorted(owners)
+    if _INSERT.insert(connection, [_row(owners[place]) for place in places]) < len(places):
+        mine = {entry.delivery_id for entry in owners.values()}
+        owners.update((entry.place, entry) for entry in _locked_owners(connection, places, mine))
+    settled: dict[str, Settled] = {}
+    taken_over: set[Place] = set()
+    conflicts: list[Entry] = []
+    for entry in entries:
+        owner = owners[entry.place]
+        if owner is entry:
+            settled[entry.delivery_id] = Settled()
+            continue
+        match judge(owner, entry, now):
+            case Verdict.DUPLICATE:
+                settled[entry.delivery_id] = Settled(duplicate_of=owner.delivery_id)
+            case Verdict.TAKES_OVER:
+                other_body = owner.expires_at > now and owner.body_digest != entry.body_digest
+                settled[entry.delivery_id] = Settled(id_conflict=other_body)
+                owners[entry.place] = entry
+                taken_over.add(entry.place)
+            case Verdict.CONFLICT:
+                conflicts.append(_as_event_of_its_own(entry))
+    if taken_over:
+        connection.execute(_TAKE_OVER, [_takeover(owners[place]) for place in sorted(taken_over)])
+    if conflicts:
+        for delivery_id, outcome in settle(connection, conflicts, now).items():
+            settled[delivery_id] = replace(outcome, id_conflict=True)
+    return settled
+
+
+def _as_event_of_its_own(entry: Entry) -> Entry:
+    """A conflicting body gets a place of its own, so that its repeats are duplicates of it."""
+    webhook, key = entry.place
+    return replace(entry, place=(webhook, hashlib.sha256(key + entry.body_digest).digest()))
+
+
+def _row(entry: Entry) -> tuple[object, ...]:
+    return (*entry.place, entry.delivery_id, entry.body_digest, entry.expires_at)
+
+
+def _takeover(entry: Entry) -> dict[str, object]:
+    return {
+        "place_webhook": entry.place[0],
+        "place_key": entry.place[1],
+        "owner": entry.delivery_id,
+        "digest": entry.body_digest,
+        "expires": entry.expires_at,
+    }
+
+
+def _locked_owners(connection: Connection, places: Sequence[Place], mine: set[str]) -> list[Entry]:
+    """The owners of places that had one before, their rows locked until the commit."""
+    place = tuple_(ledger.c.webhook, ledger.c.key)
+    query = select(ledger).order_by(ledger.c.webhook, ledger.c.key).with_for_update()
+    rows = [row for part in _pages(places) for row in connection.execute(query.where(place.in_(part)))]
+    rows = [row for row in rows if row.delivery_id not in mine]
+    # A second statement, so that it sees what was committed while the first waited for its locks.
+    query = select(delivery.c.id, delivery.c.status)
+    statuses: dict[str, Status] = {}
+    for part in _pages([row.delivery_id for row in rows]):
+        statuses.update(
+            (row.id, Status(row.status)) for row in connection.execute(query.where(delivery.c.id.in_(part)))
+        )
+    return [
+        Entry(
+            delivery_id=row.delivery_id,
+            place=(row.webhook, row.key),
+            body_digest=row.body_digest,
+            expires_at=row.expires_at,
+            # Without a row it was kept for long and then purged: what ended well is.
+            status=statuses.get(row.delivery_id, Status.COMPLETED),
+        )
+        for row in rows
+    ]
+
+
+def _pages(values: Sequence[T]) -> Iterable[Sequence[T]]:
+    return (values[start : start + _PAGE] for start in range(0, len(values), _PAGE))

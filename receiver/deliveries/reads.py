@@ -1,0 +1,198 @@
+"""Looking into the inbox. Lists go from the newest to the oldest by id, which sorts by time."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, or_, select
+
+from receiver.contract.reasons import Reason
+from receiver.deliveries.lifecycle import Status
+from receiver.deliveries.records import DeliveryFilter, StoredRequest
+from receiver.deliveries.views import (
+    AttemptRecord,
+    DeliveryRecord,
+    DeliverySummary,
+    FirstAnswer,
+    RefusalCount,
+    StatusChange,
+)
+from receiver.storage.tables import attempt, delivery, payload, refusal_count, status_change, unknown_path
+from receiver.storage.values import from_json, from_micros, maybe_from_micros, to_micros, to_text
+
+_LATEST = and_(attempt.c.delivery_id == delivery.c.id, attempt.c.number == delivery.c.attempt)
+_OF_ATTEMPT = ("deployment", "flow_run_id", "queue_ms", "start_ms", "run_ms")
+_SUMMARY = select(delivery, *(attempt.c[name] for name in _OF_ATTEMPT)).outerjoin(attempt, _LATEST)
+_JSON = ("headers", "query", "params", "verification", "notes")
+_CLOCKS = timedelta(hours=1)
+"""How far an id's time and the time of reception may be apart."""
+
+
+def get(connection: Connection, delivery_id: str) -> DeliveryRecord | None:
+    """Everything of a delivery but its body."""
+    row = connection.execute(_SUMMARY.where(delivery.c.id == to_text(delivery_id, 100))).mappings().one_or_none()
+    if row is None:
+        return None
+    found = row["id"]
+    columns = [payload.c[name] for name in _JSON]
+    stored = connection.execute(select(*columns).where(payload.c.delivery_id == found)).mappings().one()
+    attempts = select(attempt).where(attempt.c.delivery_id == found).order_by(attempt.c.number)
+    changes = select(status_change).where(status_change.c.delivery_id == found).order_by(status_change.c.id)
+    return DeliveryRecord(
+        **_summary_fields(row),
+        **{name: from_json(stored[name]) for name in _JSON},
+        attempts=tuple(_attempt(each) for each in connection.execute(attempts).mappings()),
+        changes=tuple(_change(each) for each in connection.execute(changes).mappings()),
+    )
+
+
+def body(connection: Connection, delivery_id: str) -> tuple[str, bytes] | None:
+    """The content type and the bytes of a delivery's body."""
+    query = select(delivery.c.content_type, payload.c.body).join(payload, payload.c.delivery_id == delivery.c.id)
+    row = connection.execute(query.where(delivery.c.id == to_text(delivery_id, 100))).one_or_none()
+    return None if row is None else (row.content_type, bytes(row.body))
+
+
+def request(connection: Connection, delivery_id: str) -> StoredRequest | None:
+    """A delivery's request as stored."""
+    names = ("id", "webhook", "method", "path", "client_ip", "content_type", "received_at")
+    kept = ("headers", "query", "params", "verification")
+    columns = [*(delivery.c[name] for name in names), *(payload.c[name] for name in kept), payload.c.body]
+    query = select(*columns).join(payload, payload.c.delivery_id == delivery.c.id)
+    row = connection.execute(query.where(delivery.c.id == to_text(delivery_id, 100))).mappings().one_or_none()
+    if row is None:
+        return None
+    fields: dict[str, Any] = {name: row[name] for name in names}
+    fields |= {name: from_json(row[name]) for name in kept}
+    return StoredRequest(**{**fields, "body": bytes(row["body"]), "received_at": from_micros(row["received_at"])})
+
+
+def first_answer(connection: Connection, delivery_id: str) -> FirstAnswer | None:
+    """What is needed to answer a duplicate of this delivery."""
+    row = connection.execute(_SUMMARY.where(delivery.c.id == to_text(delivery_id, 100))).mappings().one_or_none()
+    if row is None:
+        return None
+    names = (
+        "id",
+        "webhook",
+        "revision",
+        "status",
+        "reason",
+        "attempt",
+        "flow_run_id",
+        "response_status",
+        "received_at",
+    )
+    fields = _summary_fields(row)
+    return FirstAnswer(**{name: fields[name] for name in names})
+
+
+def list_deliveries(
+    connection: Connection, which: DeliveryFilter, limit: int, cursor: str | None
+) -> tuple[list[DeliverySummary], str | None]:
+    """A page of deliveries, newest first, and the cursor of the next page, None at the end."""
+    query = _SUMMARY.where(*_conditions(which))
+    if cursor:
+        query = query.where(delivery.c.id < to_text(cursor, 100))
+    query = query.order_by(delivery.c.id.desc()).limit(limit + 1)
+    rows = connection.execute(query).mappings().all()
+    items = [DeliverySummary(**_summary_fields(row)) for row in rows[:limit]]
+    return items, items[-1].id if len(rows) > limit else None
+
+
+def stats(connection: Connection, webhook: str) -> dict[str, Any]:
+    """How many deliveries a webhook has, in all and by status."""
+    query = select(delivery.c.status, func.count().label("number")).where(delivery.c.webhook == to_text(webhook, 500))
+    rows = connection.execute(query.group_by(delivery.c.status).order_by(delivery.c.status))
+    by_status = {row.status: row.number for row in rows}
+    return {"total": sum(by_status.values()), "by_status": by_status}
+
+
+def refusal_counts(connection: Connection, since: datetime) -> list[RefusalCount]:
+    """How many requests were refused, by minute, webhook and address; unknown paths have neither."""
+    rows = select(refusal_count).where(refusal_count.c.minute >= to_micros(since) // 60_000_000)
+    order = (refusal_count.c.minute, refusal_count.c.webhook, refusal_count.c.address)
+    return [
+        RefusalCount(
+            minute=from_micros(row["minute"] * 60_000_000),
+            webhook=row["webhook"],
+            address=row["address"],
+            count=row["count"],
+        )
+        for row in connection.execute(rows.order_by(*order)).mappings()
+    ]
+
+
+def unknown_paths(connection: Connection) -> list[tuple[str, int, datetime]]:
+    """The last paths that are nobody's: path, how often it was asked for, when last; newest first."""
+    rows = select(unknown_path).order_by(unknown_path.c.last_at.desc(), unknown_path.c.path)
+    return [(row["path"], row["count"], from_micros(row["last_at"])) for row in connection.execute(rows).mappings()]
+
+
+def _conditions(which: DeliveryFilter) -> list[ColumnElement[bool]]:
+    columns, found = delivery.c, []
+    if which.webhook is not None:
+        found.append(columns.webhook == to_text(which.webhook, 500))
+    if which.status is not None:
+        found.append(columns.status == which.status.value)
+    if which.reason is not None:
+        found.append(columns.reason == which.reason.value)
+    if which.since is not None:
+        # The bound on the id spares the walk through everything that came later or before.
+        found += [columns.received_at >= to_micros(which.since), columns.id >= _first_id(which.since - _CLOCKS)]
+    if which.until is not None:
+        found += [columns.received_at < to_micros(which.until), columns.id < _first_id(which.until + _CLOCKS)]
+    if which.event_id is not None:
+        found.append(columns.event_id == to_text(which.event_id, 300))
+    if which.q:
+        found.append(_matches(to_text(which.q, 300)))
+    return found
+
+
+def _matches(q: str) -> ColumnElement[bool]:
+    of_run = select(attempt.c.delivery_id).where(attempt.c.flow_run_id == q)
+    columns = delivery.c
+    return or_(
+        columns.id.startswith(q, autoescape=True),
+        columns.event_id == q,
+        columns.path.contains(q, autoescape=True),
+        columns.id.in_(of_run),
+    )
+
+
+def _first_id(moment: datetime) -> str:
+    """The smallest UUIDv7 of a moment's millisecond."""
+    digits = f"{max(0, to_micros(moment) // 1000):012x}"
+    return f"{digits[:8]}-{digits[8:]}-7000-8000-000000000000"
+
+
+def _summary_fields(row: RowMapping) -> dict[str, Any]:
+    fields = dict(row)
+    return {
+        **fields,
+        "status": Status(row["status"]),
+        "reason": Reason(row["reason"]) if row["reason"] else None,
+        "id_conflict": bool(row["id_conflict"]),
+        "received_at": from_micros(row["received_at"]),
+        "updated_at": from_micros(row["updated_at"]),
+    }
+
+
+def _attempt(row: RowMapping) -> AttemptRecord:
+    moments = ("due_at", "handed_over_at", "started_at", "ended_at")
+    plain = ("deployment", "deployment_id", "flow_id", "flow_run_id", "state_name", "tries", "detail", "lease_owner")
+    fields: dict[str, Any] = {name: row[name] for name in ("number", *plain, "queue_ms", "start_ms", "run_ms")}
+    fields |= {name: maybe_from_micros(row[name]) for name in moments}
+    return AttemptRecord(**fields, status=Status(row["status"]), created_at=from_micros(row["created_at"]))
+
+
+def _change(row: RowMapping) -> StatusChange:
+    return StatusChange(
+        attempt=row["attempt"],
+        at=from_micros(row["at"]),
+        before=Status(row["from_status"]),
+        after=Status(row["to_status"]),
+        source=row["source"],
+        detail=row["detail"],
+    )

@@ -1,0 +1,175 @@
+"""The inbox: every request that came, and what becomes of it. The one door to its tables.
+
+Each method is a transaction of its own and returns when it is on disk. All of them raise `StoreUnavailable` when the
+database cannot work now.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from receiver.contract.reasons import Reason
+from receiver.deliveries import accept, claims, follow, reads
+from receiver.deliveries.accept import Arrived
+from receiver.deliveries.records import Claim, DeliveryFilter, Followed, NewDelivery, RunState, Stored, StoredRequest
+from receiver.deliveries.views import Backlog, DeliveryRecord, DeliverySummary, FirstAnswer, RefusalCount
+from receiver.storage import Database
+from receiver.storage.values import to_micros
+
+
+class DeliveryStore:
+    """Deliveries in a database that others may use at the same time."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    # what comes in
+
+    async def accept(self, new: NewDelivery, now: datetime) -> Stored:
+        """Store a request that was judged, together with those that arrive at the same time.
+
+        A `queued` one gets attempt 1, due at once. One with a `deduplication` becomes a `duplicate` when its event is
+        owned by a delivery that is unfinished, completed, cancelled or filtered; it becomes the owner, and runs, when
+        the owner failed, crashed, is dead or held, or expired. The same event id with another body runs and is marked
+        `id_conflict`.
+        """
+        return await self._db.write_batched(accept.accept, Arrived(new, now), size=len(new.body) + 1000)
+
+    async def record_refusal(self, new: NewDelivery, now: datetime | None = None) -> bool:
+        """Store a refused request; False past 20 rows of an address, webhook and minute, which are only counted."""
+        arrived = Arrived(new, now or new.received_at)
+        return await self._db.write_batched(accept.record_refusals, arrived, size=len(new.body) + 1000)
+
+    async def record_unknown_path(self, path: str, now: datetime) -> None:
+        """Count a request for a path that is nobody's. The last hundred such paths are kept."""
+        await self._db.write_batched(accept.record_unknown_paths, (path, now), size=len(path))
+
+    # the hand-over to Prefect
+
+    async def claim(self, limit: int, lease_seconds: float, now: datetime, owner: str) -> list[Claim]:
+        """Lease attempts that are due, the longest due first, but those of paused webhooks.
+
+        `owner` names this process. An attempt whose lease ends is given to whoever asks next.
+        """
+        until = to_micros(now + timedelta(seconds=lease_seconds))
+        at = to_micros(now)
+        return await self._db.write(lambda c: claims.claim(c, limit=limit, until=until, now=at, owner=owner))
+
+    async def bind(self, claim: Claim, deployment_id: str, flow_id: str) -> None:
+        """Store what every hand-over of this attempt is for; what was stored before stays."""
+        await self._db.write(lambda c: claims.bind(c, claim, deployment_id, flow_id))
+
+    async def handed_over(self, claim: Claim, flow_run_id: str, now: datetime) -> None:
+        """The attempt has its run: `dispatched`. A second report of it changes nothing."""
+        at = to_micros(now)
+        await self._db.write(lambda c: claims.handed_over(c, claim, flow_run_id, at))
+
+    async def retry_later(self, claim: Claim, due_at: datetime, detail: str, now: datetime) -> None:  # noqa: ARG002 (every change takes the time; this one keeps none)
+        """Give a lease back until `due_at`. An outdated claim changes nothing."""
+        due = to_micros(due_at)
+        await self._db.write(lambda c: claims.retry_later(c, claim, due, detail))
+
+    async def give_up(self, claim: Claim, reason: Reason, detail: str, now: datetime) -> None:
+        """The delivery cannot be handed over: `dead`. An outdated claim changes nothing."""
+        at = to_micros(now)
+        await self._db.write(lambda c: claims.give_up(c, claim, reason, detail, at))
+
+    async def release(self, owner: str, now: datetime) -> None:
+        """At a clean stop: what this process leased and did not hand over is due at once."""
+        at = to_micros(now)
+        await self._db.write(lambda c: claims.release(c, owner, at))
+
+    async def missing_deployments(self) -> list[str]:
+        """Names of the deployments for want of which deliveries are dead."""
+        return await self._db.read(claims.missing_deployments)
+
+    async def revive(
+        self,
+        deployment: str | None,
+        now: datetime,
+        *,
+        webhook: str | None = None,
+        reason: Reason = Reason.DEPLOYMENT_MISSING,
+    ) -> int:
+        """Queue again what is dead for this reason, of one deployment and one webhook or (None) of any; how many."""
+        at, total, more = to_micros(now), 0, True
+        while more:
+            count, more = await self._db.write(
+                lambda c: claims.revive(c, reason=reason, deployment=deployment, of_webhook=webhook, now=at)
+            )
+            total += count
+        return total
+
+    async def backlog(self, now: datetime) -> Backlog:
+        """What is not handed over yet, and since when."""
+        at = to_micros(now)
+        return await self._db.read(lambda c: claims.backlog(c, at))
+
+    async def replay(self, delivery_id: str, now: datetime, *, deployment: str | None = None) -> Stored | None:
+        """A new attempt of the same bytes, past de-duplication; None when there is nothing that may be replayed.
+
+        That is: a delivery that is unknown, unfinished or was refused, or one that never ran, without a `deployment`.
+        """
+        at = to_micros(now)
+        return await self._db.write(lambda c: follow.replay(c, delivery_id, deployment, at))
+
+    # the run
+
+    async def follow(self, state: RunState, source: str, now: datetime | None = None) -> bool:
+        """Apply Prefect's state of a run to its attempt, and to the delivery when that attempt is its latest.
+
+        `source` is `event` or `poll`. A state older than the known one is ignored, unless a poll tells it for longer
+        than a minute. False when nothing moved: the run is not ours (yet), or its status is known.
+        """
+        at = to_micros(now or datetime.now(UTC))
+        return await self._db.write(lambda c: follow.follow(c, state, source, at))
+
+    async def run_missing(self, flow_run_id: str, now: datetime) -> bool:
+        """Prefect has no such run any more: an unfinished delivery becomes `dead`. False when nothing moved."""
+        at = to_micros(now)
+        return await self._db.write(lambda c: follow.run_missing(c, flow_run_id, at))
+
+    async def unfinished(self, limit: int, after: str | None) -> list[Followed]:
+        """Deliveries whose run has not ended, by id; `after` is the last id of the page before."""
+        return await self._db.read(lambda c: follow.unfinished(c, limit, after))
+
+    async def flow_run(self, flow_run_id: str) -> tuple[str, int] | None:
+        """The delivery and the number of the attempt that a run belongs to."""
+        return await self._db.read(lambda c: follow.flow_run(c, flow_run_id))
+
+    # reading
+
+    async def get(self, delivery_id: str) -> DeliveryRecord | None:
+        """Everything of a delivery but its body, with its attempts and every change of status."""
+        return await self._db.read(lambda c: reads.get(c, delivery_id))
+
+    async def request(self, delivery_id: str) -> StoredRequest | None:
+        """A delivery's request, to make its context of again."""
+        return await self._db.read(lambda c: reads.request(c, delivery_id))
+
+    async def body(self, delivery_id: str) -> tuple[str, bytes] | None:
+        """The content type and the stored bytes of a delivery's body."""
+        return await self._db.read(lambda c: reads.body(c, delivery_id))
+
+    async def first_answer(self, delivery_id: str) -> FirstAnswer | None:
+        """What is needed to answer a duplicate as this delivery was answered."""
+        return await self._db.read(lambda c: reads.first_answer(c, delivery_id))
+
+    async def stats(self, webhook: str) -> dict[str, Any]:
+        """`{"total": 3, "by_status": {"completed": 2, "failed": 1}}` of a webhook."""
+        return await self._db.read(lambda c: reads.stats(c, webhook))
+
+    async def refusal_counts(self, since: datetime) -> list[RefusalCount]:
+        """How many requests were refused, by minute, webhook and address; those of the last day are kept."""
+        return await self._db.read(lambda c: reads.refusal_counts(c, since))
+
+    async def unknown_paths(self) -> list[tuple[str, int, datetime]]:
+        """The last hundred paths that were nobody's: the path, how often, when last; newest first."""
+        return await self._db.read(reads.unknown_paths)
+
+    async def list(
+        self, which: DeliveryFilter, limit: int, cursor: str | None = None
+    ) -> tuple[list[DeliverySummary], str | None]:
+        """A page of deliveries, newest first, and the next page's cursor, None at the end."""
+        return await self._db.read(lambda c: reads.list_deliveries(c, which, limit, cursor))
