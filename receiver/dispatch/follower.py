@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Protocol
 
 from receiver.deliveries.lifecycle import FROM_PREFECT
@@ -28,6 +29,10 @@ class Runs(Protocol):
 
     async def unfinished(self, limit: int, after: str | None) -> list[Followed]: ...
 
+    async def flow_run(self, flow_run_id: str) -> tuple[str, int] | None: ...
+
+    async def run_missing(self, flow_run_id: str, now: datetime) -> bool: ...
+
 
 class Follower:
     """Brings Prefect's states into the inbox. `run()` until cancelled."""
@@ -37,6 +42,7 @@ class Follower:
         self._orchestrator = orchestrator
         self._poll_seconds = poll_seconds
         self._poll_now = asyncio.Event()
+        self._missing: set[str] = set()
         self._early: OrderedDict[str, list[RunState]] = OrderedDict()
 
     async def run(self) -> None:
@@ -54,11 +60,18 @@ class Follower:
         """Ask Prefect for the state of every unfinished run; the number of changes found."""
         after: str | None = None
         changes = 0
+        missing: set[str] = set()
         while page := await self._runs.unfinished(_PAGE, after):
             after = page[-1].delivery_id
-            for state in await self._orchestrator.read_states([run.flow_run_id for run in page]):
+            states = await self._orchestrator.read_states([run.flow_run_id for run in page])
+            for state in states:
                 if (ours := _translate(state)) is not None:
                     changes += await self._runs.follow(ours, "poll")
+            missing |= {run.flow_run_id for run in page} - {state.flow_run_id for state in states}
+        # A run that two polls in a row did not find was deleted in Prefect: it will never end.
+        for flow_run_id in missing & self._missing:
+            changes += await self._runs.run_missing(flow_run_id, datetime.now(UTC))
+        self._missing = missing
         return changes
 
     async def _listen(self) -> None:
@@ -75,7 +88,7 @@ class Follower:
 
     async def _apply(self, state: RunState, source: str) -> None:
         with suppress(StoreUnavailable):
-            if not await self._runs.follow(state, source):
+            if not await self._runs.follow(state, source) and await self._runs.flow_run(state.flow_run_id) is None:
                 # Scheduled and even Running may be heard before the hand-over is stored.
                 self._early.setdefault(state.flow_run_id, []).append(state)
                 while len(self._early) > _EARLY_LIMIT:

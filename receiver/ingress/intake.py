@@ -162,7 +162,8 @@ class Intake:
         if judgement.status is Status.REJECTED:
             assert judgement.reason is not None
             raise Refused(judgement.reason, judgement.detail)
-        stored = await self._w.store.accept(self._row(progress, judgement.status, judgement.reason), now)
+        row = self._row(progress, judgement.status, judgement.reason, response_status=_answered(judgement))
+        stored = await self._w.store.accept(row, now)
         if stored.status is Status.QUEUED:
             self._w.stored()
         answer = self._accepted(progress, webhook, judgement, stored)
@@ -279,6 +280,13 @@ class Intake:
             ms=progress.elapsed_ms(),
             **more,
         )
+
+
+def _answered(judgement: Judgement) -> int:
+    """The status of the answer that is given once the request is stored."""
+    if judgement.reply is not None:
+        return judgement.reply.status
+    return 200 if judgement.status is Status.FILTERED else 202
 
 
 def _content_length(request: RawRequest) -> int | None:

@@ -1,0 +1,132 @@
+"""The dispatcher's rules on a real store, with an orchestrator that fails as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uuid_utils
+
+from receiver.deliveries.lifecycle import Status
+from receiver.deliveries.records import Claim, NewDelivery
+from receiver.deliveries.store import DeliveryStore
+from receiver.dispatch.dispatcher import Dispatcher
+from receiver.dispatch.orchestrator import RecordingOrchestrator
+from receiver.prefect_gateway import DeploymentRef, Handover, Outcome
+from receiver.storage import Database
+from tests.support.waiting import eventually
+
+LATER = Handover(outcome=Outcome.RETRY_LATER, detail="Prefect answered 503")
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[DeliveryStore]:
+    database = await asyncio.to_thread(Database.open, None, tmp_path)
+    yield DeliveryStore(database)
+    await database.close()
+
+
+@pytest.fixture(autouse=True)
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("receiver.dispatch.policy._FIRST_WAIT", 0.001)
+    monkeypatch.setattr("receiver.dispatch.policy._LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("receiver.dispatch.dispatcher._IDLE_SECONDS", 0.02)
+
+
+def orchestrator(**more: Any) -> RecordingOrchestrator:
+    known = DeploymentRef(name="f/d", id=str(uuid.uuid4()), flow_id=str(uuid.uuid4()))
+    return RecordingOrchestrator(deployments={"f/d": known}, **more)
+
+
+async def put(store: DeliveryStore) -> str:
+    now = datetime.now(UTC)
+    new = NewDelivery(
+        id=str(uuid_utils.uuid7()),
+        webhook="w",
+        revision=1,
+        status=Status.QUEUED,
+        method="POST",
+        path="/api/webhooks/w",
+        headers={},
+        query={},
+        params={},
+        client_ip="127.0.0.1",
+        deployment="f/d",
+        received_at=now,
+    )
+    return (await store.accept(new, now)).id
+
+
+@contextlib.asynccontextmanager
+async def dispatching(store: DeliveryStore, prefect: RecordingOrchestrator) -> AsyncIterator[list[str]]:
+    started: list[str] = []
+
+    async def parameters(claim: Claim) -> dict[str, Any]:
+        return {"n": claim.attempt}
+
+    async def on_started(flow_run_id: str) -> None:
+        started.append(flow_run_id)
+
+    dispatcher = Dispatcher(
+        store, prefect, parameters, owner="me", concurrency=4, lease_seconds=60, on_started=on_started
+    )
+    task = asyncio.create_task(dispatcher.run())
+    try:
+        yield started
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def becomes(store: DeliveryStore, delivery_id: str, status: Status) -> None:
+    async def there() -> bool:
+        row = await store.get(delivery_id)
+        return row is not None and row.status == status
+
+    await eventually(there, 20, what=f"{delivery_id} becomes {status}")
+
+
+async def test_every_hand_over_of_an_attempt_uses_the_same_key_and_the_same_deployment(store: DeliveryStore):
+    delivery_id = await put(store)
+    prefect = orchestrator(
+        answers={f"{delivery_id}:1": [LATER, LATER, Handover(outcome=Outcome.CREATED, flow_run_id="r1")]}
+    )
+    async with dispatching(store, prefect) as started:
+        await becomes(store, delivery_id, Status.DISPATCHED)
+    assert started == ["r1"]
+    assert len({(call["idempotency_key"], call["deployment_id"]) for call in prefect.asked}) == 1
+
+
+async def test_one_poisonous_delivery_dies_and_holds_up_no_other(store: DeliveryStore):
+    poison = await put(store)
+    prefect = orchestrator(answers={f"{poison}:1": [LATER]})
+    others = [await put(store) for _ in range(20)]
+    async with dispatching(store, prefect) as started:
+        for other in others:
+            await becomes(store, other, Status.DISPATCHED)
+        await becomes(store, poison, Status.DEAD)
+    assert len(started) == len(others)
+
+
+async def test_an_outage_kills_nothing_and_everything_runs_once_it_is_over(store: DeliveryStore):
+    ids = [await put(store) for _ in range(5)]
+    prefect = orchestrator(answers={f"{i}:1": [LATER] for i in ids}, is_healthy=False)
+    async with dispatching(store, prefect) as started:
+        await eventually(lambda: _asked(prefect, 30), 20, what="Prefect was asked often")
+        assert not started
+        prefect.answers.clear()
+        prefect.is_healthy = True
+        for delivery_id in ids:
+            await becomes(store, delivery_id, Status.DISPATCHED)
+    assert len(started) == len(ids)
+
+
+async def _asked(prefect: RecordingOrchestrator, count: int) -> bool:
+    return len(prefect.asked) >= count
