@@ -5,9 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-
-from receiver.contract.envelope import render_parameters
+from receiver.contract.envelope import encode_document, render_parameters
 from receiver.contract.errors import DefinitionError, Unusable
 from receiver.contract.parse import parse_definition
 from receiver.contract.reasons import Reason
@@ -48,7 +46,7 @@ class StoredContexts:
     async def document(self, delivery_id: str, attempt: int) -> bytes | None:
         """The context document of an attempt as JSON text; None when there is no such delivery."""
         request = await self._deliveries.request(delivery_id)
-        return None if request is None else orjson.dumps(_document(request, attempt)[0])
+        return None if request is None else encode_document(_document(request, attempt)[0]).encode()
 
     async def _template(self, claim: Claim) -> Template:
         known = self._templates.get((claim.webhook, claim.revision))

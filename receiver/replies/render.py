@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-
-import orjson
 
 from receiver.contract.definition import ResponseTemplate
 from receiver.contract.errors import BadReply, TemplateError, Unusable
@@ -50,10 +49,15 @@ def as_http(reply: Reply) -> tuple[int, list[tuple[str, str]], bytes, str]:
         case str() as text:
             body, media_type = text.encode(), "text/plain; charset=utf-8"
         case data:
-            body, media_type = orjson.dumps(data, option=orjson.OPT_PASSTHROUGH_SUBCLASS), "application/json"
+            body, media_type = _json(data).encode(), "application/json"
     media_type = headers.pop("content-type", media_type)
     return reply.status, list(headers.items()), body, media_type
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    return value if isinstance(value, str) else _json(value)
+
+
+def _json(value: Any) -> str:
+    # The standard library's: whole numbers past 64 bits are exact.
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
