@@ -41,12 +41,13 @@ def processes() -> dict[int, tuple[int, str]]:
         return table
     import subprocess  # here, since it costs the start on Linux more than everything else
 
-    listing = subprocess.run(
-        ["/bin/ps", "-axo", "pid=,ppid=,stat=,lstart="], capture_output=True, text=True, check=False
-    )
-    for line in listing.stdout.splitlines():
+    with subprocess.Popen(
+        ["/bin/ps", "-axo", "pid=,ppid=,stat=,lstart="], stdout=subprocess.PIPE, text=True
+    ) as listing:
+        lines = listing.communicate()[0].splitlines()
+    for line in lines:
         pid, parent, state, started = line.split(None, 3)
-        if not state.startswith("Z"):
+        if not state.startswith("Z") and int(pid) != listing.pid:
             table[int(pid)] = (int(parent), started.strip())
     return table
 
@@ -140,7 +141,7 @@ class Guard:
             if self.deadline is not None:
                 timeout = max(0.0, self.deadline - time.monotonic())
                 if timeout == 0:
-                    os.write(2, f"did not end within {self.config['grace']:g} s: killed\n".encode())
+                    os.write(2, b"did not end in time: killed\n")
                     return
             ready = select.select(sources, [], [], timeout)[0]
             if not LINUX:

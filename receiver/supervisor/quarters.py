@@ -145,20 +145,19 @@ def _choose_account() -> Account:
 def _runs(install: Path, account: Account) -> bool:
     """Whether the account can run the server and read what it needs; tried, since only the kernel knows the rules."""
     try:
-        subprocess.run(  # noqa: S603 (the wheel's own program)
-            [install / "bin" / "initdb", "--version"],
-            user=account.uid,
-            group=account.gid,
-            extra_groups=[],
-            cwd="/",
-            check=True,
-            capture_output=True,
-        )
+        for program in ("initdb", "postgres"):
+            subprocess.run(  # noqa: S603 (the wheel's own program)
+                [install / "bin" / program, "--version"],
+                user=account.uid,
+                group=account.gid,
+                extra_groups=[],
+                cwd="/",
+                check=True,
+                capture_output=True,
+            )
     except (OSError, subprocess.CalledProcessError):
         return False
-    return all(
-        path.stat().st_mode & stat.S_IROTH for path in (install / "share", install / "lib", install / "bin/postgres")
-    )
+    return all(path.stat().st_mode & stat.S_IROTH for path in (install / "share", install / "lib"))
 
 
 def _copied(install: Path, place: Path) -> Path:
@@ -167,11 +166,14 @@ def _copied(install: Path, place: Path) -> Path:
         [install / "bin" / "postgres", "--version"], check=True, capture_output=True, text=True
     ).stdout.split()[-1]
     target = place / f"install-{version}"
+    package = install.parent
     if not target.is_dir():
-        unfinished = Path(tempfile.mkdtemp(prefix="copy-", dir=place)) / "install"
-        shutil.copytree(install, unfinished, ignore=shutil.ignore_patterns("include", "*.a"))
+        unfinished = Path(tempfile.mkdtemp(prefix="copy-", dir=place))
+        # The wheel's shared libraries are in a folder beside the package, found by a path relative to the programs.
+        for folder in (package, package.with_name(f"{package.name}.libs")):
+            if folder.is_dir():
+                shutil.copytree(folder, unfinished / folder.name, ignore=shutil.ignore_patterns("include", "*.a"))
         for path in (unfinished, *unfinished.rglob("*")):
             path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
         unfinished.rename(target)
-        unfinished.parent.rmdir()
-    return target
+    return target / package.name / install.name

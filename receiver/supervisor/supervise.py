@@ -13,6 +13,8 @@ from receiver.supervisor.parts import Action, Job, Part, Step
 from receiver.supervisor.plan import INTAKE, STOP_ORDER
 from receiver.supervisor.terminal import Terminal
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 class Supervisor:
     """Runs `steps`; `when_up` is called once all of them are up."""
@@ -31,8 +33,8 @@ class Supervisor:
     async def run(self) -> None:
         """Until a signal asks to stop, or raises CannotRun; either way everything is stopped in order before."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._asked_to_stop)
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self.ask_to_stop)
         keeping: list[asyncio.Task[None]] = []
         starting = asyncio.create_task(self._bring_up(keeping))
         stop = asyncio.create_task(self._stop.wait())
@@ -44,8 +46,11 @@ class Supervisor:
             await asyncio.gather(starting, stop, return_exceptions=True)
             await self._bring_down()
             await asyncio.gather(*keeping, return_exceptions=True)
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
 
-    def _asked_to_stop(self) -> None:
+    def ask_to_stop(self) -> None:
+        """Stop everything in order; asked a second time, at once."""
         if self._stop.is_set():
             self._terminal.note("asked again: what is left is killed")
             for keeper in self._keepers.values():

@@ -1,0 +1,60 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from receiver.supervisor.panel import Running, panel_text, try_line
+
+OPEN = {"key": "hello", "methods": ["POST"], "state": "enabled", "verification": {"scheme": "none"}}
+SIGNED = {"key": "github-push", "methods": ["POST"], "state": "enabled", "verification": {"scheme": "github"}}
+BASE = "http://127.0.0.1:8123"
+
+
+def test_the_line_to_paste_is_a_curl_for_the_open_webhook_on_the_port_that_runs() -> None:
+    assert try_line([SIGNED, {**OPEN, "key": "a"}, OPEN], BASE) == (
+        "curl -X POST http://127.0.0.1:8123/api/webhooks/hello -H 'Content-Type: application/json' "
+        """-d '{"event":"test","data":{"message":"Hello"}}'"""
+    )
+
+
+@pytest.mark.parametrize(
+    "webhooks",
+    [
+        [SIGNED],
+        [SIGNED, {**OPEN, "state": "disabled"}],
+        [SIGNED, {**OPEN, "path": "a/{b}", "key": "z"}],
+        [SIGNED, {**OPEN, "methods": ["GET"]}],
+    ],
+)
+def test_without_a_usable_open_webhook_the_line_signs_for_another(webhooks: list[dict[str, Any]]) -> None:
+    assert try_line(webhooks, BASE).startswith("webhooks send ")
+
+
+def test_without_any_webhook_the_line_says_how_to_define_one() -> None:
+    assert "webhooks deploy" in try_line([], BASE)
+
+
+def running(**changes: Any) -> Running:
+    values: dict[str, Any] = {
+        "base_url": BASE,
+        "prefect_ui": "http://127.0.0.1:4321",
+        "auth_file": Path("/home/prefect.auth"),
+        "admin_key_file": Path("/home/admin.key"),
+        "new_admin_key": None,
+        "logs": Path("/home/logs"),
+        "webhooks": [OPEN],
+    }
+    return Running(**{**values, **changes})
+
+
+def test_the_panel_names_addresses_files_and_the_next_command() -> None:
+    text = panel_text(running()).plain
+    for expected in (BASE, "http://127.0.0.1:4321", "/home/prefect.auth", "/home/admin.key", "/home/logs/"):
+        assert expected in text
+    assert text.endswith("webhooks deliveries --follow")
+
+
+def test_a_new_admin_key_is_shown_and_one_from_the_environment_names_no_file() -> None:
+    assert "whk_new   (shown this once)" in panel_text(running(new_admin_key="whk_new")).plain
+    assert "Admin key" not in panel_text(running(admin_key_file=None)).plain
+    assert "password" not in panel_text(running(auth_file=None)).plain
