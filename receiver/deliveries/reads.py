@@ -154,7 +154,7 @@ def _matches(q: str) -> ColumnElement[bool]:
     of_run = select(attempt.c.delivery_id).where(attempt.c.flow_run_id == q)
     columns = delivery.c
     return or_(
-        columns.id.startswith(q, autoescape=True),
+        columns.id.contains(q, autoescape=True),
         columns.event_id == q,
         columns.path.contains(q, autoescape=True),
         columns.id.in_(of_run),

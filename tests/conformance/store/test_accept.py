@@ -17,7 +17,18 @@ async def test_a_request_comes_back_as_it_was_stored(store: DeliveryStore) -> No
     assert (stored.id, stored.status, stored.duplicate_of, stored.id_conflict) == (new.id, Status.QUEUED, None, False)
     record = await store.get(new.id)
     assert record is not None
-    for name in ("webhook", "revision", "status", "reason", "method", "path", "headers", "query", "params", "client_ip"):
+    for name in (
+        "webhook",
+        "revision",
+        "status",
+        "reason",
+        "method",
+        "path",
+        "headers",
+        "query",
+        "params",
+        "client_ip",
+    ):
         assert getattr(record, name) == getattr(new, name), name
     for name in ("content_type", "body_size", "verification", "notes", "response_status", "received_at", "receive_ms"):
         assert getattr(record, name) == getattr(new, name), name
@@ -50,9 +61,7 @@ async def test_a_queued_request_has_its_first_attempt(store: DeliveryStore) -> N
 @pytest.mark.parametrize(
     ("status", "reason"), [(Status.FILTERED, Reason.FILTERED), (Status.HELD, Reason.SCHEMA_MISMATCH)]
 )
-async def test_a_request_that_does_not_run_has_no_attempt(
-    store: DeliveryStore, status: Status, reason: Reason
-) -> None:
+async def test_a_request_that_does_not_run_has_no_attempt(store: DeliveryStore, status: Status, reason: Reason) -> None:
     new = new_delivery(status=status, reason=reason, detail="why")
     assert (await store.accept(new, NOW)).status is status
     record = await store.get(new.id)

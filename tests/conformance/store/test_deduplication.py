@@ -127,9 +127,7 @@ async def test_two_processes_that_take_the_same_events_agree(
     try:
         events = [f"event {number}" for number in range(100)]
         orders = [events, events[::-1]]
-        rounds = [
-            [new_delivery(event=event) for event in order] for _ in range(4) for order in orders
-        ]
+        rounds = [[new_delivery(event=event) for event in order] for _ in range(4) for order in orders]
         outcomes = await asyncio.gather(
             *(stores[index % 2].accept(new, NOW) for index, news in enumerate(rounds) for new in news)
         )
