@@ -19,7 +19,7 @@ from receiver.supervisor.environment import Surroundings
 from receiver.supervisor.failures import CannotRun
 from receiver.supervisor.home import Home, keep, make_admin_key, make_auth_string, open_home
 from receiver.supervisor.http_calls import PrefectApi, ReceiverApi
-from receiver.supervisor.panel import Running, panel_text
+from receiver.supervisor.panel import Running, next_steps, whereabouts
 from receiver.supervisor.postgres import EmbeddedPostgres
 from receiver.supervisor.preflight import take_port
 from receiver.supervisor.quarters import PostgresUnavailable, installed
@@ -36,8 +36,7 @@ def run_up(settings: Settings, project: Path) -> int:
         failure = first_failure(error)
         if failure is None:
             raise
-        evidence = f"{failure.evidence}\n\n" if failure.evidence else ""
-        terminal.panel("webhooks up cannot run", f"{evidence}{failure.problem}\n{failure.next_step}", bad=True)
+        terminal.failure("webhooks up cannot run", failure.evidence, f"{failure.problem}\n{failure.next_step}")
         return 1
     except KeyboardInterrupt:  # before there was anything to stop
         return 130
@@ -88,8 +87,9 @@ async def _run(settings: Settings, project: Path, outside: Mapping[str, str], te
             new_admin_key=admin_key if is_new and terminal.console.is_terminal else None,
             logs=home.logs,
             webhooks=await receiver_api.webhooks(),
+            cwd=Path.cwd(),
         )
-        terminal.panel("Everything runs", panel_text(running))
+        terminal.panel("Everything runs", whereabouts(running), next_steps(running))
 
     steps = plan.plan(around, database, deeds, held=(home.lock,))
     await Supervisor(steps, home, terminal, when_up=show_panel).run()

@@ -147,7 +147,7 @@ async def run_job(job: Job, home: Home, terminal: Terminal) -> bool:
             await child.wait()
         output.close()
     if status:
-        terminal.panel(f"{job.title} failed ({_how(status)})", f"{output.last_lines()}\n\n{job.next_step}", bad=True)
+        terminal.failure(f"{job.title} failed ({_how(status)})", output.last_lines(), job.next_step)
     return status == 0
 
 

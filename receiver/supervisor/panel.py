@@ -29,28 +29,31 @@ class Running:
 
     logs: Path
     webhooks: Iterable[Mapping[str, Any]]
+    cwd: Path
+    """Paths below it are shown in short."""
 
 
-def panel_text(running: Running) -> Text:
-    """Lines of `label  value`; the line to paste stands alone, so that it can be selected whole."""
-    rows = [
-        ("Receiver", running.base_url),
-        (
-            "Prefect",
-            running.prefect_ui + (f"   (password: the line in {running.auth_file})" if running.auth_file else ""),
-        ),
-        ("Logs", f"{running.logs}/"),
-    ]
+def whereabouts(running: Running) -> Text:
+    """Where everything is: lines of `label  value`."""
+    auth = f"   password: in {_short(running.auth_file, running)}" if running.auth_file else ""
+    rows = [("Receiver", running.base_url), ("Prefect", running.prefect_ui + auth)]
     if running.admin_key_file:
-        rows.append(("Admin key", f"in {running.admin_key_file}"))
-    if running.new_admin_key:
-        rows.append(("", f"{running.new_admin_key}   (shown this once)"))
+        rows.append(("Admin key", f"in {_short(running.admin_key_file, running)}"))
+    rows.append(("Logs", f"{_short(running.logs, running)}/"))
+    return Text("\n").join(Text(f"{label:<11}", style="bold") + Text(value) for label, value in rows)
+
+
+def next_steps(running: Running) -> Text:
+    """What to do now; each line to paste stands alone."""
     text = Text()
-    for label, value in rows:
-        text.append(f"{label:<10}", style="bold").append(f"{value}\n")
-    text.append("\nTry it:\n", style="bold").append(f"{try_line(running.webhooks, running.base_url)}\n", style="cyan")
-    text.append("and see what became of it:\n", style="bold").append("webhooks deliveries --follow", style="cyan")
-    return text
+    if running.new_admin_key:
+        text.append("Admin key, shown this once:\n", style="bold").append(f"{running.new_admin_key}\n")
+    text.append("Try it:\n", style="bold").append(f"{try_line(running.webhooks, running.base_url)}\n", style="cyan")
+    return text.append("See what became of it:\n", style="bold").append("webhooks deliveries --follow", style="cyan")
+
+
+def _short(path: Path, running: Running) -> str:
+    return str(path.relative_to(running.cwd) if path.is_relative_to(running.cwd) else path)
 
 
 def try_line(webhooks: Iterable[Mapping[str, Any]], base_url: str) -> str:

@@ -54,14 +54,20 @@ class Terminal:
         """What the supervisor itself has to say, for example that a part is started again."""
         self._mark("note", text)
 
-    def panel(self, title: str, body: RenderableType, *, bad: bool = False) -> None:
-        """A framed block for a person, plain lines for a file. A string is shown as it is."""
-        body = Text(body) if isinstance(body, str) else body
+    def panel(self, title: str, body: Text, below: Text) -> None:
+        """A framed block for a person, plain lines for a file; `below` stands free, so that it can be copied whole."""
         if self.console.is_terminal:
-            self._print(Panel(body, title=title, title_align="left", border_style="red" if bad else "green"))
+            self._print(Panel(body, title=title, title_align="left", border_style="green", padding=(0, 1)))
         else:
-            self._print(Text(title))
-            self._print(body)
+            self._print(Text(f"{title}\n") + body)
+        self._print(below)
+
+    def failure(self, title: str, evidence: str, text: str) -> None:
+        """What went wrong: the last lines of a log, dimmed, then words for the person."""
+        self._print(Text(title, style="bold red"))
+        if evidence:
+            self._print(Text(evidence, style="dim"))
+        self._print(Text(text))
 
     @contextmanager
     def progress(self) -> Iterator[None]:

@@ -1,115 +1,127 @@
-"""`webhooks up` as a user starts it: in a project folder, with an empty home, on free ports."""
+"""`webhooks up` as a process of its own, with a home that vanishes after the test."""
 
-from __future__ import annotations
-
-import json
 import os
+import re
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import httpx
-
-from tests.support.ports import free_port
+from receiver.supervisor.quarters import abandon
+from tests.support.ordinary_user import as_ordinary_user
+from tests.support.ports import free_ports
 from tests.support.prefect import outside_environment
+from tests.support.processes import marked
 from tests.support.waiting import wait_until
 
-WEBHOOKS = str(Path(sys.executable).with_name("webhooks"))
+PROJECT = Path(__file__).parents[2]
+READY = "Everything runs"
 
 
 @dataclass
 class Up:
-    """A running `webhooks up`."""
+    """A started `webhooks up`. `env` is what a shell beside it would have, so that `webhooks list` finds everything."""
 
     process: subprocess.Popen[bytes]
-    project: Path
-    home: Path
-    env: dict[str, str]
-    url: str
-    api_url: str
     log: Path
+    home: Path
+    port: int
+    prefect_port: int
+    env: dict[str, str]
 
     @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def prefect_api(self) -> str:
+        return f"http://127.0.0.1:{self.prefect_port}/api"
+
+    def output(self) -> str:
+        """What it has printed so far."""
+        return self.log.read_text()
+
+    def wait_ready(self, timeout: float = 120) -> None:
+        """Until its panel is printed; AssertionError with its output when it ends before."""
+        wait_until(lambda: READY in self.output() or self.process.poll() is not None, timeout, what=self.output())
+        assert self.process.poll() is None, self.output()
+
+    def end(self, number: signal.Signals) -> int:
+        """Send it a signal and wait for its end and for that of all its processes; its exit status."""
+        self.process.send_signal(number)
+        status = self.process.wait(60)
+        wait_until(lambda: not self.processes(), what=f"none is left of {self.processes()}")
+        return status
+
+    def processes(self) -> dict[int, str]:
+        """Its processes by id, however they were started: all carry the home in their environment."""
+        return marked("WEBHOOKS_HOME", str(self.home))
+
     def admin_key(self) -> str:
-        """The key of the first start."""
         return (self.home / "admin.key").read_text().strip()
 
-    def admin(self, path: str, **params: Any) -> Any:
-        """A GET of the admin API."""
-        bearer = {"Authorization": f"Bearer {self.admin_key}"}
-        answer = httpx.get(f"{self.url}/api/admin/{path}", params=params, headers=bearer, timeout=30)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """A command as in a second terminal in the project folder."""
-        return subprocess.run(command, cwd=self.project, env=self.env, capture_output=True, text=True, timeout=180)
-
-    def reaches(self, delivery_id: str, status: str, timeout: float = 60) -> dict[str, Any]:
-        """The delivery once it has this status."""
-
-        def there() -> dict[str, Any] | None:
-            row: dict[str, Any] = self.admin(f"deliveries/{delivery_id}")
-            return row if row["status"] == status else None
-
-        found = wait_until(there, timeout, what=f"{delivery_id} becomes {status}")
-        assert found is not None
-        return found
-
-    def pid_of(self, part: str) -> int:
-        """The process id of the receiver, from the address it wrote down."""
-        assert part == "receiver"
-        return int(json.loads((self.home / "receiver.json").read_text())["pid"])
+    def pasted(self) -> str:
+        """The line it asks to paste."""
+        found = re.search(r"^curl .*$", self.output(), re.MULTILINE)
+        assert found, self.output()
+        return found[0]
 
 
 @contextmanager
-def running_up(project: Path, home: Path) -> Iterator[Up]:
-    """Start `up` and wait until its webhooks are live; stop it with SIGTERM at the end."""
-    port, prefect_port = free_port(), free_port()
+def started_up(home: Path, settings: Mapping[str, str] | None = None, *, ordinary_user: bool = False) -> Iterator[Up]:
+    """Start it on `home` with free ports; whatever happens inside, nothing of it runs afterwards."""
+    port, prefect_port = free_ports(2)
     env = {
         **outside_environment(),
-        "PATH": f"{Path(WEBHOOKS).parent}{os.pathsep}{os.environ['PATH']}",
-        "HOME": str(home.parent / "empty-home"),
         "WEBHOOKS_HOME": str(home),
+        "WEBHOOKS_PROJECT": str(PROJECT),
         "WEBHOOKS_PORT": str(port),
         "WEBHOOKS_PREFECT_PORT": str(prefect_port),
+        **(settings or {}),
     }
-    Path(env["HOME"]).mkdir(exist_ok=True)
-    log = home.parent / "up.log"
+    argv = [sys.executable, "-m", "receiver.cli", "up"]
+    log = home.parent / f"{home.name}.output"
     with log.open("wb") as output:
-        process = subprocess.Popen([WEBHOOKS, "up"], cwd=project, env=env, stdout=output, stderr=subprocess.STDOUT)
-    up = Up(process, project, home, env, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{prefect_port}/api", log)
+        process = subprocess.Popen(
+            as_ordinary_user(argv) if ordinary_user else argv,
+            env=env,
+            cwd=home.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    up = Up(process=process, log=log, home=home, port=port, prefect_port=prefect_port, env=env)
     try:
-        wait_until(lambda: process.poll() is not None or _is_live(up), 180, what=f"up is ready; see {log}")
-        assert process.poll() is None, f"up ended: {log.read_text()[-5000:]}"
         yield up
     finally:
         if process.poll() is None:
-            process.terminate()
-        process.wait(60)
+            process.kill()
+        process.wait()
+        wait_until(lambda: not up.processes(), what=f"none is left of {up.processes()}")
 
 
-def _is_live(up: Up) -> bool:
-    try:
-        return {hook["key"] for hook in up.admin("webhooks")["items"]} >= {"hello", "github-push"}
-    except (httpx.TransportError, FileNotFoundError, AssertionError):
-        return False
+def remove_home(home: Path) -> None:
+    """Also what PostgreSQL has outside the home when root started it."""
+    abandon(home / "postgres")
 
 
-def processes_of(home: Path) -> list[int]:
-    """Processes whose environment names this home: everything `up` started, its grandchildren too."""
-    marker = f"WEBHOOKS_HOME={home}".encode()
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                environment = (entry / "environ").read_bytes()
-            except OSError:
-                continue
-            if marker in environment.split(b"\0"):
-                found.append(int(entry.name))
-    return found
+def run_up_to_its_end(home: Path, settings: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """For an `up` that cannot start: its exit status and all it printed."""
+    with started_up(home, settings) as up:
+        status = up.process.wait(60)
+        return status, up.output()
+
+
+def command(up: Up, *words: str) -> subprocess.CompletedProcess[str]:
+    """`webhooks` beside a running `up`, in the shell of the same person."""
+    return subprocess.run(
+        [sys.executable, "-m", "receiver.cli", *words],
+        env={**up.env, "PATH": os.environ["PATH"]},
+        cwd=up.home.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )

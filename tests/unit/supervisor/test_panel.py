@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from receiver.supervisor.panel import Running, panel_text, try_line
+from receiver.supervisor.panel import Running, next_steps, try_line, whereabouts
 
 OPEN = {"key": "hello", "methods": ["POST"], "state": "enabled", "verification": {"scheme": "none"}}
 SIGNED = {"key": "github-push", "methods": ["POST"], "state": "enabled", "verification": {"scheme": "github"}}
@@ -43,18 +43,26 @@ def running(**changes: Any) -> Running:
         "new_admin_key": None,
         "logs": Path("/home/logs"),
         "webhooks": [OPEN],
+        "cwd": Path("/home/project"),
     }
     return Running(**{**values, **changes})
 
 
-def test_the_panel_names_addresses_files_and_the_next_command() -> None:
-    text = panel_text(running()).plain
+def test_the_panel_names_addresses_and_files() -> None:
+    text = whereabouts(running()).plain
     for expected in (BASE, "http://127.0.0.1:4321", "/home/prefect.auth", "/home/admin.key", "/home/logs/"):
         assert expected in text
-    assert text.endswith("webhooks deliveries --follow")
+    assert "in state/admin.key" in whereabouts(running(admin_key_file=Path("/home/project/state/admin.key"))).plain
+
+
+def test_what_is_to_be_pasted_stands_alone_on_its_line() -> None:
+    lines = next_steps(running()).plain.splitlines()
+    assert try_line([OPEN], BASE) in lines
+    assert lines[-1] == "webhooks deliveries --follow"
 
 
 def test_a_new_admin_key_is_shown_and_one_from_the_environment_names_no_file() -> None:
-    assert "whk_new   (shown this once)" in panel_text(running(new_admin_key="whk_new")).plain
-    assert "Admin key" not in panel_text(running(admin_key_file=None)).plain
-    assert "password" not in panel_text(running(auth_file=None)).plain
+    assert "whk_new" in next_steps(running(new_admin_key="whk_new")).plain.splitlines()
+    assert "Admin key" not in next_steps(running()).plain
+    assert "Admin key" not in whereabouts(running(admin_key_file=None)).plain
+    assert "password" not in whereabouts(running(auth_file=None)).plain
