@@ -35,7 +35,7 @@ from receiver.ingress.webhook import Webhook, broken_webhook, compile_webhook
 from receiver.prefect_gateway import PrefectGateway
 from receiver.settings import Settings
 from receiver.status import public_router
-from receiver.storage.engine import Database
+from receiver.storage import Database, StoreUnavailable
 from receiver.webhooks.catalog import Catalog
 from receiver.webhooks.definitions import DefinitionRow, DefinitionStore
 from receiver.webhooks.keys import KeyStore
@@ -101,7 +101,12 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
         catalog.routes.refuse_clash(definition.key, definition.path)
 
     async def ready() -> dict[str, bool]:
-        return {"inbox": await deliveries.answers(), "prefect": await gateway.healthy()}
+        try:
+            await deliveries.backlog(datetime.now(UTC))
+            inbox = True
+        except StoreUnavailable:
+            inbox = False
+        return {"inbox": inbox, "prefect": await gateway.healthy()}
 
     app.include_router(public_router(deliveries, tickets, ready))
     app.include_router(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
@@ -251,8 +251,8 @@ def _state_of(run: FlowRun) -> PrefectState:
         flow_run_id=str(run.id),
         type=run.state.type.value,
         name=run.state.name or run.state.type.value.title(),
-        at=run.state.timestamp,
-        started_at=run.start_time,
+        at=_plain(run.state.timestamp),
+        started_at=_plain(run.start_time) if run.start_time else None,
     )
 
 
@@ -265,5 +265,11 @@ def _state_in(event: Event) -> PrefectState | None:
         flow_run_id=resource_id.removeprefix(_RUN_RESOURCE),
         type=str(state.get("type", "")),
         name=str(state.get("name", "")),
-        at=event.occurred,
+        at=_plain(event.occurred),
     )
+
+
+def _plain(moment: datetime) -> datetime:
+    """Prefect's moments are pendulum's, whose arithmetic refuses the standard library's."""
+    utc = moment.astimezone(UTC)
+    return datetime(utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond, UTC)

@@ -15,7 +15,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import Completed, Failed, Running
 
 from tests.support.prefect import PrefectServer
-from tests.support.receiver import TestReceiver, running_receiver, settings_for
+from tests.support.receiver import RunningReceiver, running_receiver, settings_for
 from tests.support.waiting import eventually
 
 FLOW = "dispatch-test"
@@ -28,7 +28,7 @@ async def prefect(prefect_settings: PrefectServer) -> AsyncIterator[PrefectClien
 
 
 @pytest.fixture
-async def receiver(tmp_path: Path, prefect: PrefectClient) -> AsyncIterator[TestReceiver]:
+async def receiver(tmp_path: Path, prefect: PrefectClient) -> AsyncIterator[RunningReceiver]:
     async with running_receiver(settings_for(tmp_path)) as running:
         yield running
 
@@ -45,13 +45,13 @@ async def runs_of(prefect: PrefectClient, delivery_id: str) -> list[FlowRun]:
     return await prefect.read_flow_runs(flow_run_filter=FlowRunFilter(tags=tags))
 
 
-async def send(receiver: TestReceiver, key: str, **data: Any) -> str:
+async def send(receiver: RunningReceiver, key: str, **data: Any) -> str:
     answer = await receiver.http.post(f"/api/webhooks/{key}", json=data)
     assert answer.status_code == 202, answer.text
     return str(answer.json()["delivery_id"])
 
 
-async def reaches(receiver: TestReceiver, delivery_id: str, status: str) -> dict[str, Any]:
+async def reaches(receiver: RunningReceiver, delivery_id: str, status: str) -> dict[str, Any]:
     async def there() -> dict[str, Any] | None:
         row = await receiver.delivery(delivery_id)
         return row if row["status"] == status else None
@@ -60,7 +60,7 @@ async def reaches(receiver: TestReceiver, delivery_id: str, status: str) -> dict
 
 
 async def test_a_delivery_becomes_one_run_that_can_be_found_by_name_tag_and_key(
-    receiver: TestReceiver, prefect: PrefectClient
+    receiver: RunningReceiver, prefect: PrefectClient
 ):
     await receiver.define("crm", deployment=await make_deployment(prefect))
     delivery_id = await send(receiver, "crm", name="Олена", ref={"$ref": "x", "__prefect_kind": "jinja"})
@@ -76,7 +76,7 @@ async def test_a_delivery_becomes_one_run_that_can_be_found_by_name_tag_and_key(
 
 
 async def test_a_run_is_followed_to_its_end_and_back_when_someone_retries_it(
-    receiver: TestReceiver, prefect: PrefectClient
+    receiver: RunningReceiver, prefect: PrefectClient
 ):
     await receiver.define("followed", deployment=await make_deployment(prefect))
     delivery_id = await send(receiver, "followed")
@@ -95,7 +95,7 @@ async def test_a_run_is_followed_to_its_end_and_back_when_someone_retries_it(
 
 
 async def test_a_deployment_that_does_not_exist_is_dead_with_that_reason_and_runs_when_it_appears(
-    receiver: TestReceiver, prefect: PrefectClient, monkeypatch: pytest.MonkeyPatch
+    receiver: RunningReceiver, prefect: PrefectClient, monkeypatch: pytest.MonkeyPatch
 ):
     name = f"late{uuid.uuid4().hex[:8]}"
     await receiver.define("late", deployment=f"{FLOW}/{name}")
@@ -128,7 +128,7 @@ async def _claims_nothing(self: object) -> list[Any]:
     return []
 
 
-async def test_a_hand_over_whose_answer_was_lost_finds_its_run_again(receiver: TestReceiver, prefect: PrefectClient):
+async def test_a_hand_over_whose_answer_was_lost_finds_its_run_again(receiver: RunningReceiver, prefect: PrefectClient):
     deployment_name = await make_deployment(prefect)
     deployment = await prefect.read_deployment_by_name(deployment_name)
     await receiver.define("lost", deployment=deployment_name, state="paused")
@@ -141,7 +141,7 @@ async def test_a_hand_over_whose_answer_was_lost_finds_its_run_again(receiver: T
 
 
 async def test_a_large_body_travels_by_reference_and_its_context_is_served_whole(
-    receiver: TestReceiver, prefect: PrefectClient
+    receiver: RunningReceiver, prefect: PrefectClient
 ):
     await receiver.define("large", deployment=await make_deployment(prefect))
     delivery_id = await send(receiver, "large", text="x" * 300_000)
@@ -152,7 +152,7 @@ async def test_a_large_body_travels_by_reference_and_its_context_is_served_whole
     assert len(context.json()["data"]["text"]) == 300_000
 
 
-async def test_mapped_parameters_reach_the_run_with_their_types(receiver: TestReceiver, prefect: PrefectClient):
+async def test_mapped_parameters_reach_the_run_with_their_types(receiver: RunningReceiver, prefect: PrefectClient):
     await receiver.define(
         "mapped",
         deployment=await make_deployment(prefect),

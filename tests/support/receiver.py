@@ -23,7 +23,7 @@ ADMIN_KEY = "whk_only-for-this-test-0123456789abcdefghijklmnop"
 
 
 @dataclass
-class TestReceiver:
+class RunningReceiver:
     """A running receiver: `http` is a stranger, `admin` has the admin key, `log` is what it logged of requests."""
 
     http: httpx.AsyncClient
@@ -65,7 +65,7 @@ def settings_for(home: Path, *, database_url: str | None = None, **http: Any) ->
 
 
 @contextlib.asynccontextmanager
-async def running_receiver(settings: Settings, *, client: str = "127.0.0.1") -> AsyncIterator[TestReceiver]:
+async def running_receiver(settings: Settings, *, client: str = "127.0.0.1") -> AsyncIterator[RunningReceiver]:
     """Open a receiver, close it at the end. Prefect is the one of `prefect_settings`."""
     log = io.StringIO()
     with contextlib.redirect_stdout(log):
@@ -78,7 +78,7 @@ async def running_receiver(settings: Settings, *, client: str = "127.0.0.1") -> 
                 httpx.AsyncClient(transport=transport, base_url=base_url) as http,
                 httpx.AsyncClient(transport=transport, base_url=base_url, headers=bearer) as admin,
             ):
-                yield TestReceiver(http, admin, log)
+                yield RunningReceiver(http, admin, log)
 
 
 def github_signature(secret: str, body: bytes) -> dict[str, str]:

@@ -1,0 +1,61 @@
+"""Who calls: API keys and what their scopes allow."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import datetime
+
+from receiver.admin.problems import Problem
+from receiver.webhooks.keys import KeyStore, Scope
+
+_LONGEST_KEY = 200
+_REALM = 'Bearer realm="webhooks"'
+
+
+@dataclass(frozen=True, kw_only=True)
+class Principal:
+    """Whoever holds a key: the key's id and name (never the key) and its scope."""
+
+    key_id: str
+    name: str
+    scope: Scope
+
+    def require(self, scope: Scope) -> None:
+        """Raise a 403 when the scope is not enough."""
+        if not self.scope.includes(scope):
+            raise Problem(
+                403,
+                f"This needs a key of scope '{scope}'; the key '{self.name}' has '{self.scope}'. "
+                f"Make one: webhooks keys create NAME --scope {scope}",
+                headers={"WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{scope}"'},
+            )
+
+
+async def authenticate(authorization: str | None, admin_key: str | None, keys: KeyStore, now: datetime) -> Principal:
+    """The holder of a `Bearer` key; raises a 401.
+
+    Every key, known or not, is hashed, compared with the administrator's and looked up by its hash, so that the time
+    taken tells nothing about which keys there are.
+    """
+    scheme, _, given = (authorization or "").partition(" ")
+    given = given.strip()
+    if scheme.lower() != "bearer" or not given or len(given) > _LONGEST_KEY:
+        raise Problem(401, "Send an API key: Authorization: Bearer whk_...", headers={"WWW-Authenticate": _REALM})
+    # An empty setting is no key: nothing equals its digest. Digests, so that lengths tell nothing.
+    is_admin = hmac.compare_digest(_digest(given), _digest(admin_key) if admin_key else b"")
+    found = await keys.find(given, now)
+    if is_admin:
+        return Principal(key_id="environment", name="WEBHOOKS_ADMIN_KEY", scope=Scope.ADMIN)
+    if found is None:
+        raise Problem(
+            401,
+            "This API key is not known or was revoked.",
+            headers={"WWW-Authenticate": f'{_REALM}, error="invalid_token"'},
+        )
+    return Principal(key_id=found.id, name=found.name, scope=found.scope)
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()

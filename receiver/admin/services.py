@@ -1,0 +1,78 @@
+"""What the admin API works with. The receiver's wiring fills it in; tests fill in their own.
+
+Stores are the real ones; what belongs to other parts of the receiver is asked for by a small Protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from receiver.contract.definition import WebhookDefinition
+from receiver.deliveries.store import DeliveryStore
+from receiver.ingress.answers import Answer
+from receiver.ingress.sample import Sample
+from receiver.prefect_gateway import DeploymentRef
+from receiver.webhooks.definitions import DefinitionStore
+from receiver.webhooks.keys import KeyStore
+
+
+class Catalog(Protocol):
+    """The webhooks that requests are matched against."""
+
+    async def refresh(self) -> bool:
+        """Make what was stored live in this process now."""
+
+
+class SecretVault(Protocol):
+    """Where plain secrets go."""
+
+    async def store(self, name: str, value: str) -> str:
+        """Keep a secret in the block `webhook-secret/<name>` and answer its reference, `block:webhook-secret/<name>`.
+
+        A value that was there becomes a previous one, so that a rotation refuses nobody. Raises `WebhooksError` when
+        the block cannot be written (`PrefectUnavailable` when Prefect does not answer).
+        """
+
+
+class Deployments(Protocol):
+    """Prefect's deployments; `PrefectGateway` is one."""
+
+    async def resolve_deployment(self, name: str) -> DeploymentRef | None:
+        """The deployment called `flow/deployment`, None when there is none; raises `PrefectUnavailable`."""
+
+
+class Intake(Protocol):
+    """The receiver's own ingress."""
+
+    async def send(self, key: str, sample: Sample) -> Answer:
+        """Sign a sample as the webhook's scheme demands and take it in like any request, without the network.
+
+        Raises `DefinitionError` (field `example`, `method`, ...) for a sample that cannot be made.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdminServices:
+    """Everything the admin API needs. `base_url` is the public address, `prefect_ui_url` Prefect's page, if known.
+
+    `check_definition` raises `DefinitionError` for a definition that cannot be compiled or whose path clashes with
+    another webhook's. `documents` gives the JSON text of the context that a delivery's flow gets, by delivery id and
+    attempt; None when there is none. `admin_key` is the key from `WEBHOOKS_ADMIN_KEY`.
+    """
+
+    keys: KeyStore
+    deliveries: DeliveryStore
+    definitions: DefinitionStore
+    catalog: Catalog
+    vault: SecretVault
+    deployments: Deployments
+    intake: Intake
+    check_definition: Callable[[WebhookDefinition], Awaitable[None]]
+    documents: Callable[[str, int], Awaitable[bytes | None]]
+    now: Callable[[], datetime]
+    base_url: str
+    prefect_ui_url: str | None = None
+    admin_key: str | None = None

@@ -1,0 +1,166 @@
+"""`webhooks deploy`: the project's deployments to Prefect, the webhooks its code defines to the receiver."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from receiver.cli import app
+from receiver.cli.client import AdminClient, CommandFailed, connected, failures_told
+from receiver.cli.output import print_json, print_table, printable
+from receiver.contract.errors import DefinitionError
+from receiver.webhooks.deploy_plan import Change, Step, plan_deploy
+
+_IMPORT_SECONDS = 120
+
+
+@app.command()
+def deploy(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change and change nothing.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Delete webhooks that vanished from the code.")] = False,
+    skip_prefect: Annotated[bool, typer.Option("--skip-prefect", help="Leave out `prefect deploy --all`.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Deploy the flows of prefect.yaml and the webhooks on them.
+
+    Webhooks that vanished from the code stay until --prune; one that an operator paused or disabled stays so.
+    """
+    with failures_told():
+        project = find_project()
+        wanted = read_project(project)
+        if not (skip_prefect or dry_run):
+            deploy_to_prefect(project, quiet=as_json)
+    with connected() as client:
+        steps = plan_deploy(wanted, list(client.pages("/webhooks", limit=100)))
+        conflicts = [step.key for step in steps if step.change is Change.CONFLICT]
+        if not as_json:
+            show(steps, prune=prune)
+        if conflicts:
+            raise CommandFailed(
+                f"Not made by code: {', '.join(map(repr, conflicts))}. Give the flow's webhook another key, or delete "
+                "the one there is through the admin API."
+            )
+        warnings = [] if dry_run else carry_out(client, steps, prune=prune)
+        if as_json:
+            print_json(
+                {
+                    "dry_run": dry_run,
+                    "changes": [
+                        {"key": step.key, "change": step.change, "fields": list(step.fields)} for step in steps
+                    ],
+                    "warnings": warnings,
+                }
+            )
+        for warning in warnings:
+            typer.echo(f"webhooks: {printable(warning)}", err=True)
+
+
+def find_project() -> Path:
+    """The folder of `WEBHOOKS_PROJECT`, default the current one; raises `CommandFailed` when it is none."""
+    from receiver.settings import SupervisorSettings
+
+    project = SupervisorSettings().project.resolve()
+    if not (project / "prefect.yaml").is_file():
+        raise CommandFailed(
+            f"There is no prefect.yaml in {project}. Run this in the project's folder, or set WEBHOOKS_PROJECT to it."
+        )
+    refuse_hidden_flows(project)
+    return project
+
+
+def refuse_hidden_flows(project: Path) -> None:
+    """Raise `CommandFailed` when the project's `flows/__init__.py` hides the `flows.nodes` that we install."""
+    hiding = project / "flows" / "__init__.py"
+    if hiding.exists():
+        raise CommandFailed(
+            f"{hiding} hides the installed flows.nodes: both folders must be one namespace package.\n"
+            "Mend it in the project's folder with: rm flows/__init__.py"
+        )
+
+
+def read_project(project: Path) -> list[dict[str, Any]]:
+    """The webhooks that the flows of `prefect.yaml` define, each with its deployment.
+
+    Raises `CommandFailed` naming file, line and message of what cannot be imported or used.
+    """
+    from receiver.webhooks.manifest import FoundDefinition, bind_deployments, read_entries
+
+    try:
+        entries = read_entries((project / "prefect.yaml").read_text(encoding="utf-8"))
+        answer = _import_flows(project, [entry.entrypoint for entry in entries])
+        if answer["failed"]:
+            failed = "\n".join(f"  {each['entrypoint']}: {each['problem']}" for each in answer["failed"])
+            raise CommandFailed(f"Nothing was deployed, these cannot be imported:\n{failed}")
+        return bind_deployments([FoundDefinition(**each) for each in answer["found"]], entries)
+    except DefinitionError as error:
+        raise CommandFailed(f"Nothing was deployed. {error}") from None
+    except OSError as error:
+        raise CommandFailed(f"{project / 'prefect.yaml'} cannot be read: {error.strerror}.") from None
+
+
+def _import_flows(project: Path, entrypoints: Sequence[str]) -> dict[str, Any]:
+    # In a process of its own: what a flow's module does while it is imported does not touch this one.
+    command = [sys.executable, "-m", "receiver.webhooks.read_definitions", *entrypoints]
+    try:
+        done = subprocess.run(  # noqa: S603 (our own module; the entrypoints are arguments, not a shell line)
+            command, cwd=project, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=_IMPORT_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise CommandFailed(
+            f"Importing the flows took over {_IMPORT_SECONDS} seconds. A flow's module may start nothing when imported."
+        ) from None
+    try:
+        return dict(json.loads(done.stdout))
+    except ValueError:
+        raise CommandFailed(f"The flows' imports ended the process (exit code {done.returncode}); see above.") from None
+
+
+def deploy_to_prefect(project: Path, *, quiet: bool = False) -> None:
+    """Run `prefect deploy --all` in the project's folder; its output goes to standard error when `quiet`."""
+    if not os.environ.get("PREFECT_API_URL"):
+        raise CommandFailed(
+            "PREFECT_API_URL is not set, so there is no Prefect to deploy to. Set it (and PREFECT_API_AUTH_STRING), or "
+            "leave Prefect out: webhooks deploy --skip-prefect"
+        )
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    done = subprocess.run(  # noqa: S603 (fixed words)
+        command, cwd=project, stdin=subprocess.DEVNULL, stdout=sys.stderr if quiet else None, check=False
+    )
+    if done.returncode:
+        raise CommandFailed("`prefect deploy --all` failed, see above. No webhook was changed.")
+
+
+def show(steps: Sequence[Step], *, prune: bool) -> None:
+    """Print what will change, as a table."""
+    if not steps:
+        print("No flow of prefect.yaml has a webhook. Put @webhook on one.")
+        return
+    notes: Mapping[Change, str] = {
+        Change.VANISHED: "deleted" if prune else "stays; delete it with --prune",
+        Change.CONFLICT: "was not made by code",
+    }
+    print_table(
+        ("WEBHOOK", "CHANGE", "WHAT"),
+        [(step.key, step.change, ", ".join(step.fields) or notes.get(step.change, "")) for step in steps],
+    )
+
+
+def carry_out(client: AdminClient, steps: Sequence[Step], *, prune: bool) -> list[str]:
+    """Put what is new or changed, delete what vanished when asked to; the receiver's warnings, each with its key."""
+    warnings = []
+    for step in steps:
+        path = f"/webhooks/{quote(step.key, safe='')}"
+        if step.change in {Change.CREATED, Change.CHANGED}:
+            webhook = client.request("PUT", path, query={"origin": "code"}, content=step.definition)
+            warnings += [f"{step.key}: {warning}" for warning in webhook["warnings"]]
+        elif step.change is Change.VANISHED and prune:
+            client.request("DELETE", path, query={"origin": "code"})
+    return warnings
