@@ -78,7 +78,7 @@ async def _run(settings: Settings, project: Path, outside: Mapping[str, str], te
         flow_key=flow_key.environment,
     )
 
-    async def show_panel() -> None:
+    async def show_panel(failed: list[str]) -> None:
         running = Running(
             base_url=around.base_url,
             prefect_ui=prefect.url.removesuffix("/api"),
@@ -89,7 +89,8 @@ async def _run(settings: Settings, project: Path, outside: Mapping[str, str], te
             webhooks=await receiver_api.webhooks(),
             cwd=Path.cwd(),
         )
-        terminal.panel("Everything runs", whereabouts(running), next_steps(running))
+        title = f"Running, but without: {', '.join(failed)} (see above)" if failed else "Everything runs"
+        terminal.panel(title, whereabouts(running), next_steps(running))
 
     steps = plan.plan(around, database, deeds, held=(home.lock,))
     await Supervisor(steps, home, terminal, when_up=show_panel).run()

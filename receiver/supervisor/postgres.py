@@ -70,6 +70,7 @@ class EmbeddedPostgres:
             "unix_socket_permissions": "0700",
             "max_connections": "200",
             "log_timezone": "UTC",
+            "log_checkpoints": "off",  # every five minutes a line that asks nothing of anybody
             **self.options,
         }
         return Command(

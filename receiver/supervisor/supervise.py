@@ -17,10 +17,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Supervisor:
-    """Runs `steps`; `when_up` is called once all of them are up."""
+    """Runs `steps`; `when_up` is called once all of them are up, with the titles of the jobs that failed."""
 
     def __init__(
-        self, steps: Sequence[Step], home: Home, terminal: Terminal, when_up: Callable[[], Awaitable[None]]
+        self, steps: Sequence[Step], home: Home, terminal: Terminal, when_up: Callable[[list[str]], Awaitable[None]]
     ) -> None:
         self._steps = steps
         self._terminal = terminal
@@ -28,6 +28,7 @@ class Supervisor:
         self._when_up = when_up
         self._keepers = {step.name: Keeper(step, home, terminal) for step in steps if isinstance(step, Part)}
         self._done = {step.name: asyncio.Event() for step in steps}
+        self._failed: list[str] = []
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -77,7 +78,7 @@ class Supervisor:
                 for step in self._steps:
                     group.create_task(self._bring_up_one(step, keeping))
         self._terminal.quiet = False
-        await self._when_up()
+        await self._when_up(self._failed)
 
     async def _bring_up_one(self, step: Step, keeping: list[asyncio.Task[None]]) -> None:
         for name in step.needs:
@@ -95,6 +96,7 @@ class Supervisor:
             case Job():
                 succeeded = await run_job(step, self._home, self._terminal)
                 self._terminal.end(step.title, "ready" if succeeded else "failed")
+                self._failed += [] if succeeded else [step.title]
         self._done[step.name].set()
 
     async def _bring_down(self) -> None:
@@ -103,13 +105,15 @@ class Supervisor:
         if not running:
             return
         self._terminal.note("stopping")
+        self._terminal.quiet = True
         if INTAKE in running:
             running[INTAKE].ask_to_stop()
         for name in (*STOP_ORDER, *running):
             if keeper := running.pop(name, None):
                 keeper.ask_to_stop()
                 await keeper.ended.wait()
-        self._terminal.note("stopped")
+                self._terminal.note(f"{keeper.part.title} stopped")
+        self._terminal.note("everything stopped")
 
 
 def first_failure(error: BaseException) -> CannotRun | None:

@@ -68,7 +68,7 @@ def test_one_command_runs_everything_survives_deaths_and_leaves_nothing_behind(h
         a_second_one_is_refused(up)
         a_killed_receiver_comes_back(up)
         assert up.end(signal.SIGTERM) == 0
-        assert up.output().rstrip().endswith("stopped")
+        assert up.output().rstrip().endswith("everything stopped")
         assert "killed" not in up.output()
     key = (home / "admin.key").read_text()
     with started_up(home) as up:

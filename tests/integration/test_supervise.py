@@ -50,8 +50,10 @@ class Stage:
         self.screen = io.StringIO()
         self.terminal = Terminal(Console(file=self.screen, force_terminal=False, width=200))
         self.up = asyncio.Event()
+        self.failed: list[str] = []
 
-    async def _when_up(self) -> None:
+    async def _when_up(self, failed: list[str]) -> None:
+        self.failed = failed
         self.up.set()
 
     def supervisor(self, *steps: Step) -> Supervisor:
@@ -170,6 +172,7 @@ async def test_a_job_that_fails_is_shown_with_the_next_step_and_the_rest_goes_on
     running = asyncio.create_task(supervisor.run())
     await stage.up.wait()
     shown = stage.screen.getvalue()
+    assert stage.failed == ["webhooks"]
     assert "webhooks failed (with status 1)" in shown
     assert "no such flow [/red]" in shown
     assert "mend it" in shown

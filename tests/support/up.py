@@ -46,8 +46,14 @@ class Up:
 
     def wait_ready(self, timeout: float = 120) -> None:
         """Until its panel is printed; AssertionError with its output when it ends before."""
-        wait_until(lambda: READY in self.output() or self.process.poll() is not None, timeout, what=self.output())
-        assert self.process.poll() is None, self.output()
+        wait_until(
+            lambda: (
+                READY in self.output() or "Running, but without" in self.output() or self.process.poll() is not None
+            ),
+            timeout,
+            what=self.output(),
+        )
+        assert READY in self.output(), self.output()
 
     def end(self, number: signal.Signals) -> int:
         """Send it a signal and wait for its end and for that of all its processes; its exit status."""
