@@ -11,7 +11,6 @@ from pathlib import Path
 
 import httpx
 from dotenv import dotenv_values
-from rich.console import Console
 
 from receiver.settings import Settings
 from receiver.supervisor import plan
@@ -24,12 +23,12 @@ from receiver.supervisor.postgres import EmbeddedPostgres
 from receiver.supervisor.preflight import take_port
 from receiver.supervisor.quarters import PostgresUnavailable, installed
 from receiver.supervisor.supervise import Supervisor, first_failure
-from receiver.supervisor.terminal import Terminal
+from receiver.supervisor.terminal import PatientConsole, Terminal
 
 
 def run_up(settings: Settings, project: Path) -> int:
     """Run everything until a signal ends it. The exit status: 0 after a stop, 1 when it could not run."""
-    terminal = Terminal(Console(file=sys.stdout))
+    terminal = Terminal(PatientConsole(file=sys.stdout))
     try:
         asyncio.run(_run(settings, project, outside_environment(), terminal))
     except (CannotRun, BaseExceptionGroup) as error:
@@ -54,6 +53,11 @@ async def _run(settings: Settings, project: Path, outside: Mapping[str, str], te
     home = open_home(settings.state.home)
     port = take_port(settings.http.host, settings.http.port, "WEBHOOKS_PORT")
     prefect = _prefect(settings, outside, home)
+    if port == prefect.port:
+        raise CannotRun(
+            f"The receiver and Prefect's server cannot both listen on port {port}.",
+            "Set WEBHOOKS_PORT and WEBHOOKS_PREFECT_PORT to different ports.",
+        )
     admin_key, is_new = _admin_key(settings, home)
     local = settings.http.model_copy(update={"public_url": None, "port": port})
     around = Surroundings(

@@ -37,8 +37,11 @@ class Home:
         return self.path / "prefect.auth"
 
 
-def open_home(path: Path) -> Home:
-    """Make the folder (mode 0700) and lock it. Raises CannotRun: not writable, another's, full, or in use."""
+def open_home(path: Path, least_free: int = _LEAST_FREE_BYTES) -> Home:
+    """Make the folder (mode 0700) and lock it.
+
+    Raises CannotRun: not writable, another's, in use, or with fewer than `least_free` bytes left on its disk.
+    """
     path = path.expanduser().absolute()
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -52,9 +55,10 @@ def open_home(path: Path) -> Home:
             "Give it to this user, or set WEBHOOKS_HOME to a folder that can be written.",
         ) from None
     free = shutil.disk_usage(path).free
-    if free < _LEAST_FREE_BYTES:
+    if free < least_free:
+        os.close(lock)
         raise CannotRun(
-            f"Only {free // 2**20} MiB are free where {path} is; 200 MiB are needed to start.",
+            f"Only {free // 2**20} MiB are free where {path} is; {least_free // 2**20} MiB are needed to start.",
             "Free some space there, or set WEBHOOKS_HOME to a folder on another disk.",
         )
     _take(lock, path)

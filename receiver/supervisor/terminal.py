@@ -21,6 +21,13 @@ _MARKS: dict[str, tuple[str, str]] = {"ready": ("✓", "green"), "failed": ("✗
 _NAME_WIDTH = 11
 
 
+class PatientConsole(Console):
+    """A console whose reader may go away (`webhooks up | head`): what runs goes on."""
+
+    def on_broken_pipe(self) -> None:
+        """Nothing: rich would end the process."""
+
+
 @dataclass
 class Terminal:
     """Prints for a person when standard output is a terminal, plainly otherwise. It may be gone without harm."""

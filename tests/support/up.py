@@ -45,13 +45,12 @@ class Up:
         return self.log.read_text()
 
     def wait_ready(self, timeout: float = 120) -> None:
-        """Until its panel is printed; AssertionError with its output when it ends before."""
+        """Until its panel is printed; AssertionError with its output when it ends before or has a failed job."""
+        ends = (READY, "Running, but without")
         wait_until(
-            lambda: (
-                READY in self.output() or "Running, but without" in self.output() or self.process.poll() is not None
-            ),
+            lambda: any(end in self.output() for end in ends) or self.process.poll() is not None,
             timeout,
-            what=self.output(),
+            what="up is ready",
         )
         assert READY in self.output(), self.output()
 

@@ -66,6 +66,11 @@ def test_a_file_in_the_place_of_the_home_is_refused_with_words(tmp_path: Path) -
         open_home(tmp_path / "home")
 
 
+def test_a_disk_that_is_nearly_full_is_told_before_anything_is_started(tmp_path: Path) -> None:
+    with pytest.raises(CannotRun, match=r"Only \d+ MiB are free where .* is; 1099511627776 MiB are needed"):
+        open_home(tmp_path, least_free=2**60)
+
+
 def test_a_secret_is_made_once_in_a_private_file(tmp_path: Path) -> None:
     made, is_new = keep(tmp_path / "admin.key", make_admin_key)
     assert is_new
