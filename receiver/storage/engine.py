@@ -30,6 +30,7 @@ class Database:
         self.instance_token = instance_token
         """64 hex digits, random, made once per database and the same in every process that uses it. A secret."""
         self._lock = lock
+        self._closed = False
         self._reading: Engine = reader_engine(address)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="inbox reader")
         self._writing: Engine = writer_engine(address)
@@ -73,6 +74,8 @@ class Database:
 
     async def read(self, function: Callable[[Connection], T]) -> T:
         """Run a function that only reads, in a thread, on a consistent view. Raises StoreUnavailable."""
+        if self._closed:
+            raise StoreUnavailable("the inbox is closed")
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, function)
 
     def _read(self, function: Callable[[Connection], T]) -> T:
@@ -86,6 +89,7 @@ class Database:
 
     async def close(self) -> None:
         """Take no more writes, commit those that were taken, and close. A second call does nothing."""
+        self._closed = True
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:

@@ -60,7 +60,8 @@ def _uuid7(moment: datetime) -> str:
 
 def run_state(flow_run_id: str, status: Status, at: datetime, **fields: Any) -> RunState:
     """What Prefect tells of a run."""
-    return RunState(**{"flow_run_id": flow_run_id, "status": status, "state_name": status.value.title(), "at": at} | fields)
+    usual: dict[str, Any] = {"flow_run_id": flow_run_id, "status": status, "state_name": status.value.title(), "at": at}
+    return RunState(**{**usual, **fields})
 
 
 async def claim_one(store: DeliveryStore, now: datetime) -> Claim:
