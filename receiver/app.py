@@ -93,6 +93,9 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
         )
     )
     await catalog.refresh()
+    if settings.http.admin_key is not None:
+        key = settings.http.admin_key.get_secret_value()
+        await keys.adopt("WEBHOOKS_ADMIN_KEY", "admin", key, datetime.now(UTC))
     endpoint.intake = intake
 
     async def check_definition(definition: WebhookDefinition) -> None:
@@ -124,7 +127,6 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
                 now=lambda: datetime.now(UTC),
                 base_url=settings.http.base_url,
                 prefect_ui_url=gateway.ui_url,
-                admin_key=settings.http.admin_key.get_secret_value() if settings.http.admin_key else None,
             )
         )
     )

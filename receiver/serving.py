@@ -78,7 +78,10 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _write_address(file: Path, settings: Settings) -> None:
-    """`{"url", "pid"}`, for `webhooks deliveries` and the like on this machine."""
+    """`{"url", "pid", "prefect_api_url"}`, for `webhooks deliveries`, `deploy` and the like on this machine."""
     host = "127.0.0.1" if settings.http.host in {"0.0.0.0", "::"} else settings.http.host  # noqa: S104 (compared)
     url = f"http://{f'[{host}]' if ':' in host else host}:{settings.http.port}"
-    file.write_text(json.dumps({"url": url, "pid": os.getpid()}), encoding="utf-8")
+    file.write_text(
+        json.dumps({"url": url, "pid": os.getpid(), "prefect_api_url": os.environ.get("PREFECT_API_URL")}),
+        encoding="utf-8",
+    )

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -123,16 +124,38 @@ def _import_flows(project: Path, entrypoints: Sequence[str]) -> dict[str, Any]:
         raise CommandFailed(f"The flows' imports ended the process (exit code {done.returncode}); see above.") from None
 
 
+def prefect_environment() -> dict[str, str]:
+    """Our environment, with the Prefect that the receiver of this home uses where none is named."""
+    environment = dict(os.environ)
+    if not environment.get("PREFECT_API_URL"):
+        from receiver.settings import HomeSettings
+
+        home = HomeSettings().home
+        with suppress(OSError, ValueError):
+            written = json.loads((home / "receiver.json").read_text(encoding="utf-8"))
+            environment["PREFECT_API_URL"] = str(written["prefect_api_url"])
+            if (auth := home / "prefect.auth").is_file():
+                environment["PREFECT_API_AUTH_STRING"] = auth.read_text(encoding="utf-8").strip()
+            environment.setdefault("PREFECT_HOME", str(home / "prefect"))
+    return environment
+
+
 def deploy_to_prefect(project: Path, *, quiet: bool = False) -> None:
     """Run `prefect deploy --all` in the project's folder; its output goes to standard error when `quiet`."""
-    if not os.environ.get("PREFECT_API_URL"):
+    environment = prefect_environment()
+    if not environment.get("PREFECT_API_URL"):
         raise CommandFailed(
             "PREFECT_API_URL is not set, so there is no Prefect to deploy to. Set it (and PREFECT_API_AUTH_STRING), or "
             "leave Prefect out: webhooks deploy --skip-prefect"
         )
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
     done = subprocess.run(  # noqa: S603 (fixed words)
-        command, cwd=project, stdin=subprocess.DEVNULL, stdout=sys.stderr if quiet else None, check=False
+        command,
+        cwd=project,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr if quiet else None,
+        check=False,
     )
     if done.returncode:
         raise CommandFailed("`prefect deploy --all` failed, see above. No webhook was changed.")

@@ -13,6 +13,7 @@ from receiver.contract.reasons import Reason
 
 LONGEST = 2000
 _MACRO = re.compile(r"\.\s*(all|exists|exists_one|map|filter)\s*$")
+_ITEM = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\s*\(\s*(\w+)\s*,")
 _LITERAL = re.compile(
     r"""[rRbB]{0,2}("{3}.*?"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|//[^\n]*""", re.DOTALL
 )
@@ -44,22 +45,20 @@ def compile_filter(expression: str) -> Filter:
     """
     if len(expression) > LONGEST:
         raise DefinitionError("filter", f"is longer than {LONGEST} characters")
-    if _nests_comprehensions(expression):
-        raise DefinitionError(
-            "filter", "has a comprehension (all, exists, map, filter) inside another: take one at most"
-        )
+    code = _LITERAL.sub("''", expression)
+    if _nests_comprehensions(code):
+        raise DefinitionError("filter", "has a comprehension (all, exists, map, filter) inside another: take one")
     try:
         program = cel.compile(expression)
     except Exception as error:  # noqa: BLE001 (the parser raises ValueError with a drawing of the place)
         raise DefinitionError("filter", f"is no CEL expression: {str(error)[:300]}") from None
-    if unknown := sorted(set(program.variables()) - {"context"}):
+    if unknown := sorted(set(program.variables()) - {"context", *_ITEM.findall(code)}):
         raise DefinitionError("filter", f"knows only the variable context, not {', '.join(unknown)}")
     return Filter(program)
 
 
-def _nests_comprehensions(expression: str) -> bool:
-    """Whether a macro's parentheses hold another macro, found without reading string literals and comments."""
-    code = _LITERAL.sub("''", expression)
+def _nests_comprehensions(code: str) -> bool:
+    """Whether a macro's parentheses hold another macro; `code` is without literals and comments."""
     inside: list[bool] = []
     for place, character in enumerate(code):
         if character == "(":

@@ -24,7 +24,7 @@ class BodySchema:
         self._validator = validator
 
     def check(self, data: Any) -> None:
-        """Pass, or raise Unusable (SCHEMA_MISMATCH) with at most 20 problems: JSON pointers, and no value of the body."""
+        """Pass, or raise Unusable (SCHEMA_MISMATCH) with at most 20 problems: JSON pointers, no value."""
         problems = tuple(
             {"path": _pointer(error.instance_path), "problem": _words(error)}
             for error in islice(self._validator.iter_errors(data), MOST_PROBLEMS)

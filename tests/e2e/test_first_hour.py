@@ -7,6 +7,9 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +19,7 @@ import httpx
 import pytest
 
 from tests.support.receiver import github_signature
-from tests.support.up import Up, processes_of, running_up
+from tests.support.up import Up, remove_home, started_up
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -33,83 +36,113 @@ def commands() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    folder = tmp_path_factory.mktemp("first")
-    project = folder / "project"
-    project.mkdir()
-    shutil.copy(ROOT / "prefect.yaml", project)
-    shutil.copytree(ROOT / "tests" / "payloads", project / "tests" / "payloads")
-    with running_up(project, folder / "state") as running:
-        yield running
-        running.process.send_signal(signal.SIGTERM)
-        assert running.process.wait(60) == 0, running.log.read_text()[-3000:]
-        wait_until(lambda: not processes_of(running.home), 15, what="no process of ours is left")
+def up() -> Iterator[Up]:
+    with tempfile.TemporaryDirectory(prefix="webhooks-first-") as folder:
+        project, home = Path(folder, "project"), Path(folder, "home")
+        project.mkdir()
+        shutil.copy(ROOT / "prefect.yaml", project)
+        shutil.copytree(ROOT / "tests" / "payloads", project / "tests" / "payloads")
+        with started_up(home, {"WEBHOOKS_PROJECT": str(project)}) as running:
+            running.wait_ready()
+            yield running
+            assert running.end(signal.SIGTERM) == 0
+        remove_home(home)
 
 
-def post(up: Up, key: str, body: bytes, **headers: str) -> httpx.Response:
-    return httpx.post(f"{up.url}/api/webhooks/{key}", content=body, headers=headers, timeout=30)
+def project_of(up: Up) -> Path:
+    return Path(up.env["WEBHOOKS_PROJECT"])
+
+
+def in_second_terminal(up: Up, line: str) -> subprocess.CompletedProcess[str]:
+    """A line typed in the project's folder, with the environment activated."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = {**up.env, "PATH": path}
+    return subprocess.run(line, shell=True, cwd=project_of(up), env=env, capture_output=True, text=True, timeout=120)
+
+
+def admin(up: Up, path: str) -> dict[str, Any]:
+    bearer = {"Authorization": f"Bearer {up.admin_key()}"}
+    answer = httpx.get(f"{up.base_url}/api/admin/{path}", headers=bearer, timeout=30)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def reaches(up: Up, delivery_id: str, status: str, timeout: float = 90) -> dict[str, Any]:
+    def there() -> dict[str, Any] | None:
+        row = admin(up, f"deliveries/{delivery_id}")
+        return row if row["status"] == status else None
+
+    found = wait_until(there, timeout, what=f"{delivery_id} becomes {status}")
+    assert found is not None
+    return found
+
+
+def post(up: Up, key: str, body: bytes, headers: dict[str, str] | None = None) -> httpx.Response:
+    return httpx.post(f"{up.base_url}/api/webhooks/{key}", content=body, headers=headers, timeout=30)
+
+
+def prefect_auth(up: Up) -> httpx.BasicAuth:
+    user, _, password = (up.home / "prefect.auth").read_text().strip().partition(":")
+    return httpx.BasicAuth(user, password)
 
 
 def prefect(up: Up, path: str, **body: Any) -> Any:
-    auth = (up.home / "prefect.auth").read_text().strip() if (up.home / "prefect.auth").exists() else None
-    assert auth, f"no auth string in {sorted(os.listdir(up.home))}"
-    answer = httpx.post(f"{up.api_url}/{path}", json=body, auth=tuple(auth.split(":", 1)), timeout=30)  # type: ignore[arg-type]  # user and password
+    answer = httpx.post(f"{up.prefect_api}/{path}", json=body, auth=prefect_auth(up), timeout=30)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
 def github_secret(up: Up) -> str:
-    auth = tuple((up.home / "prefect.auth").read_text().strip().split(":", 1))
-    url = f"{up.api_url}/block_types/slug/webhook-secret/block_documents/name/github"
-    answer = httpx.get(url, params={"include_secrets": True}, auth=auth, timeout=30)  # type: ignore[arg-type]  # user and password
+    url = f"{up.prefect_api}/block_types/slug/webhook-secret/block_documents/name/github"
+    answer = httpx.get(url, params={"include_secrets": True}, auth=prefect_auth(up), timeout=30)
     return str(answer.json()["data"]["current"])
 
 
 def test_every_command_of_the_readme_works_as_it_stands(up: Up):
     for language, options, text in README:
         if options.startswith("file="):
-            file = up.project / options.removeprefix("file=")
+            file = project_of(up) / options.removeprefix("file=")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
         elif options.startswith("append="):
-            with (up.project / options.removeprefix("append=")).open("a") as manifest:
+            with (project_of(up) / options.removeprefix("append=")).open("a") as manifest:
                 manifest.write(text)
         assert language in {"python", "console", "yaml", ""}, f"the README has a block nobody runs: {language}"
     later = [command for command in commands() if command != "make up" and "/signup " not in command]
     signup = [command for command in commands() if "/signup " in command]
     assert "webhooks deploy" in later and len(signup) == 1
     for command in [*later, *signup]:
-        done = up.run("sh", "-c", command.replace("http://127.0.0.1:8000", up.url))
+        done = in_second_terminal(up, command.replace("http://127.0.0.1:8000", up.base_url))
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         if command.startswith("curl"):
-            up.reaches(json.loads(done.stdout)["delivery_id"], "completed")
+            reaches(up, json.loads(done.stdout)["delivery_id"], "completed")
     mails = list((up.home / "mail").glob("*.eml"))
     assert any("olena@example.com" in mail.read_text() for mail in mails)
 
 
 def test_a_signed_push_runs_and_its_task_runs_are_in_prefect(up: Up):
-    body = (up.project / "tests/payloads/github/push__main.json").read_bytes()
+    body = (project_of(up) / "tests/payloads/github/push__main.json").read_bytes()
     headers = {"X-GitHub-Event": "push", "X-GitHub-Delivery": "d-1", "Content-Type": "application/json"}
     signed = github_signature(github_secret(up), body)
-    answer = post(up, "github-push", body, **headers, **signed)
+    answer = post(up, "github-push", body, {**headers, **signed})
     assert answer.status_code == 202
-    row = up.reaches(answer.json()["delivery_id"], "completed")
+    row = reaches(up, answer.json()["delivery_id"], "completed")
     run_id = row["attempts"][-1]["flow_run_id"]
     tasks = prefect(up, "task_runs/filter", task_runs={"flow_run_id": {"any_": [run_id]}})
     assert tasks and {task["state_type"] for task in tasks} == {"COMPLETED"}
-    again = post(up, "github-push", body, **headers, **signed)
+    again = post(up, "github-push", body, {**headers, **signed})
     assert again.headers["webhook-duplicate-of"] == row["id"] and again.json()["delivery_id"] == row["id"]
 
 
 def test_a_wrong_signature_is_refused_recorded_and_runs_nothing(up: Up):
     before = prefect(up, "flow_runs/count")
     body = b'{"ref": "refs/heads/main"}'
-    answer = post(up, "github-push", body, **{"X-GitHub-Event": "push"}, **github_signature("wrong", body))
+    answer = post(up, "github-push", body, {"X-GitHub-Event": "push", **github_signature("wrong", body)})
     assert answer.status_code == 401
-    row = up.admin(f"deliveries/{answer.headers['webhook-delivery-id']}")
+    row = admin(up, f"deliveries/{answer.headers['webhook-delivery-id']}")
     assert (row["status"], row["reason"]) == ("rejected", "signature_mismatch")
     assert prefect(up, "flow_runs/count") == before
-    assert httpx.get(f"{up.url}/api/webhooks/github-push").status_code == 405
+    assert httpx.get(f"{up.base_url}/api/webhooks/github-push").status_code == 405
 
 
 def test_kill_9_of_the_receiver_loses_and_doubles_nothing(up: Up):
@@ -118,10 +151,10 @@ def test_kill_9_of_the_receiver_loses_and_doubles_nothing(up: Up):
         answer = post(up, "hello", json.dumps({"data": {"message": f"n{number}"}}).encode())
         assert answer.status_code == 202
         taken.append(answer.json()["delivery_id"])
-    os.kill(up.pid_of("receiver"), signal.SIGKILL)
+    os.kill(json.loads((up.home / "receiver.json").read_text())["pid"], signal.SIGKILL)
     wait_until(lambda: _accepts(up, taken), 60, what="the receiver is back")
     for delivery_id in taken:
-        up.reaches(delivery_id, "completed", 120)
+        reaches(up, delivery_id, "completed", 120)
         runs = prefect(up, "flow_runs/filter", flow_runs={"tags": {"all_": [f"delivery:{delivery_id}"]}})
         assert len(runs) == 1
 
@@ -138,7 +171,7 @@ def _accepts(up: Up, taken: list[str]) -> bool:
 
 
 def test_no_secret_is_in_any_log_or_in_the_database(up: Up):
-    secrets = [up.admin_key, github_secret(up), (up.home / "prefect.auth").read_text().strip()]
+    secrets = [up.admin_key(), github_secret(up), (up.home / "prefect.auth").read_text().strip()]
     files = [*(up.home / "logs").rglob("*"), up.log, *up.home.glob("receiver.db*")]
     for file in files:
         if file.is_file():
