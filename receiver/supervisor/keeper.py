@@ -102,6 +102,8 @@ class Keeper:
     async def _live_once(self, output: Output) -> tuple[int, bool]:
         """One life: its exit status and whether it was ready."""
         self._line_seen.clear()
+        if self.part.ready_line is None:
+            self._line_seen.set()
 
         def on_line(line: str) -> None:
             output.line(line)
@@ -126,7 +128,7 @@ class Keeper:
     async def _become_ready(self, child: Child, end: asyncio.Task[int]) -> bool:
         deadline = time.monotonic() + self.part.ready_within
         while not end.done() and not child.ended and time.monotonic() < deadline and not self._stopping.is_set():
-            if self._line_seen.is_set() or (self.part.probe and await self.part.probe()):
+            if self._line_seen.is_set() and (self.part.probe is None or await self.part.probe()):
                 if self.ready.is_set():
                     self._terminal.note(f"{self.part.title} is ready again")
                 self.ready.set()

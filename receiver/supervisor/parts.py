@@ -13,7 +13,7 @@ Probe = Callable[[], Awaitable[bool]]
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A process that stays. Ready when `probe` says so, or when a line of its output holds `ready_line`."""
+    """A process that stays. Ready once a line of its output held `ready_line` and `probe` says so, if it has them."""
 
     name: str
     title: str

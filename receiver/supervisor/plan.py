@@ -70,6 +70,7 @@ def _prefect(around: Surroundings, database: Database | None, deeds: Deeds, held
                 title="PostgreSQL for Prefect",
                 command=database.command,
                 env=database.env or {},
+                ready_line="ready to accept connections",  # asked before, it complains in its log
                 probe=database.probe,
                 next_step="WEBHOOKS_PREFECT_DATABASE=sqlite does without it.",
             )

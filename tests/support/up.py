@@ -19,6 +19,7 @@ from tests.support.waiting import wait_until
 
 PROJECT = Path(__file__).parents[2]
 READY = "Everything runs"
+_ARGV = [sys.executable, "-m", "receiver.cli", "up"]
 
 
 @dataclass
@@ -79,19 +80,11 @@ class Up:
 def started_up(home: Path, settings: Mapping[str, str] | None = None, *, ordinary_user: bool = False) -> Iterator[Up]:
     """Start it on `home` with free ports; whatever happens inside, nothing of it runs afterwards."""
     port, prefect_port = free_ports(2)
-    env = {
-        **outside_environment(),
-        "WEBHOOKS_HOME": str(home),
-        "WEBHOOKS_PROJECT": str(PROJECT),
-        "WEBHOOKS_PORT": str(port),
-        "WEBHOOKS_PREFECT_PORT": str(prefect_port),
-        **(settings or {}),
-    }
-    argv = [sys.executable, "-m", "receiver.cli", "up"]
+    env = _environment(home, port, prefect_port, settings)
     log = home.parent / f"{home.name}.output"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            as_ordinary_user(argv) if ordinary_user else argv,
+            as_ordinary_user(_ARGV) if ordinary_user else _ARGV,
             env=env,
             cwd=home.parent,
             stdin=subprocess.DEVNULL,
@@ -115,9 +108,30 @@ def remove_home(home: Path) -> None:
 
 def run_up_to_its_end(home: Path, settings: Mapping[str, str] | None = None) -> tuple[int, str]:
     """For an `up` that cannot start: its exit status and all it printed."""
-    with started_up(home, settings) as up:
-        status = up.process.wait(60)
-        return status, up.output()
+    port, prefect_port = free_ports(2)
+    done = subprocess.run(
+        _ARGV,
+        env=_environment(home, port, prefect_port, settings),
+        cwd=home.parent,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def _environment(home: Path, port: int, prefect_port: int, settings: Mapping[str, str] | None) -> dict[str, str]:
+    return {
+        **outside_environment(),
+        "WEBHOOKS_HOME": str(home),
+        "WEBHOOKS_PROJECT": str(PROJECT),
+        "WEBHOOKS_PORT": str(port),
+        "WEBHOOKS_PREFECT_PORT": str(prefect_port),
+        **(settings or {}),
+    }
 
 
 def command(up: Up, *words: str) -> subprocess.CompletedProcess[str]:
