@@ -10,9 +10,11 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import TypeVar
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, bindparam, select, tuple_, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from receiver.deliveries.lifecycle import RUNS_AGAIN, Status
 from receiver.deliveries.records import NewDelivery
@@ -140,9 +142,12 @@ def _takeover(entry: Entry) -> dict[str, object]:
 
 def _locked_owners(connection: Connection, places: Sequence[Place], mine: set[str]) -> list[Entry]:
     """The owners of places that had one before, their rows locked until the commit."""
-    place = tuple_(ledger.c.webhook, ledger.c.key)
-    query = select(ledger).order_by(ledger.c.webhook, ledger.c.key).with_for_update()
-    rows = [row for part in _pages(places) for row in connection.execute(query.where(place.in_(part)))]
+    rows: list[Row[Any]] = []
+    for webhook, of_webhook in groupby(places, key=itemgetter(0)):
+        # By webhook and keys, not by pairs: SQLite would look at every event of a webhook for a pair.
+        query = select(ledger).where(ledger.c.webhook == webhook).order_by(ledger.c.key).with_for_update()
+        for part in _pages([key for _, key in of_webhook]):
+            rows += connection.execute(query.where(ledger.c.key.in_(part))).all()
     rows = [row for row in rows if row.delivery_id not in mine]
     # A second statement, so that it sees what was committed while the first waited for its locks.
     query = select(delivery.c.id, delivery.c.status)

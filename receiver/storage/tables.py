@@ -64,7 +64,7 @@ class Delivery(_Base, table=True):
         Index("ix_delivery_webhook_status", "webhook", "status", "id"),
         Index("ix_delivery_status", "status", "id"),
         _partial("ix_delivery_reason", "reason", "id", where="reason IS NOT NULL"),
-        _partial("ix_delivery_event_id", "event_id", where="event_id IS NOT NULL"),
+        _partial("ix_delivery_event_id", "event_id", "id", where="event_id IS NOT NULL"),
     )
 
     id: str = Field(sa_type=Ident, primary_key=True)

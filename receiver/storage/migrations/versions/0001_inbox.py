@@ -87,7 +87,7 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_delivery"),
     )
-    op.create_index("ix_delivery_event_id", "delivery", ["event_id"], **partial("event_id"))
+    op.create_index("ix_delivery_event_id", "delivery", ["event_id", "id"], **partial("event_id"))
     op.create_index("ix_delivery_reason", "delivery", ["reason", "id"], **partial("reason"))
     op.create_index("ix_delivery_status", "delivery", ["status", "id"])
     op.create_index("ix_delivery_webhook", "delivery", ["webhook", "id"])
