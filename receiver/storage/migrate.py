@@ -41,6 +41,8 @@ def migrate_address(address: Address) -> str:
         with _alone(address), engine.begin() as connection:
             if address.file is None:
                 _check_encoding(connection)
+                # Another process may take its time; a migration of many rows too.
+                connection.execute(text("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0"))
                 # Held to the end of the transaction, however it ends; a second process then finds nothing to do.
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
             config = Config()

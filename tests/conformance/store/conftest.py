@@ -50,6 +50,19 @@ def store(db: Database) -> DeliveryStore:
 
 
 @pytest.fixture
+async def stores(
+    url: str | None, store: DeliveryStore, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[list[DeliveryStore]]:
+    """The stores of two processes; SQLite has one, which then is both."""
+    if url is None:
+        yield [store, store]
+        return
+    other = Database.open(url, tmp_path_factory.mktemp("other"))
+    yield [store, DeliveryStore(other)]
+    await other.close()
+
+
+@pytest.fixture
 def definitions(db: Database) -> DefinitionStore:
     return DefinitionStore(db)
 

@@ -8,7 +8,6 @@ import pytest
 from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.store import DeliveryStore
-from receiver.storage import Database
 from tests.support.inbox import NOW, claim_one, dispatched, ended, later, new_delivery, run_state
 
 
@@ -116,25 +115,23 @@ async def test_in_one_batch_a_failed_delivery_is_replaced_once(store: DeliverySt
     assert [one.duplicate_of for one in stored] == [None, *[news[0].id] * 4]
 
 
-async def test_two_processes_that_take_the_same_events_agree(
-    url: str | None, db: Database, store: DeliveryStore, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    if url is None:  # SQLite has one process, whose requests come in two orders instead
-        stores, others = [store, store], []
-    else:
-        others = [Database.open(url, tmp_path_factory.mktemp("other"))]
-        stores = [store, DeliveryStore(others[0])]
-    try:
-        events = [f"event {number}" for number in range(100)]
-        orders = [events, events[::-1]]
-        rounds = [[new_delivery(event=event) for event in order] for _ in range(4) for order in orders]
-        outcomes = await asyncio.gather(
-            *(stores[index % 2].accept(new, NOW) for index, news in enumerate(rounds) for new in news)
-        )
-    finally:
-        for other in others:
-            await other.close()
+async def test_two_processes_that_take_the_same_events_agree(stores: list[DeliveryStore]) -> None:
+    events = [f"event {number}" for number in range(100)]
+    rounds = [[new_delivery(event=event) for event in order] for _ in range(4) for order in (events, events[::-1])]
+    outcomes = await asyncio.gather(
+        *(stores[index % 2].accept(new, NOW) for index, news in enumerate(rounds) for new in news)
+    )
     first = [outcome for outcome in outcomes if outcome.duplicate_of is None]
     assert len(first) == 100
     assert {outcome.duplicate_of for outcome in outcomes} == {None, *(outcome.id for outcome in first)}
-    assert (await store.stats("orders"))["by_status"] == {"duplicate": 700, "queued": 100}
+    assert (await stores[0].stats("orders"))["by_status"] == {"duplicate": 700, "queued": 100}
+
+
+async def test_of_two_processes_one_takes_a_failed_event_over(stores: list[DeliveryStore]) -> None:
+    for number in range(10):
+        await ended(stores[0], Status.FAILED, f"run {number}", event=f"event {number}")
+    news = [new_delivery(event=f"event {number % 10}") for number in range(60)]
+    outcomes = await asyncio.gather(*(stores[index // 30].accept(new, later(9)) for index, new in enumerate(news)))
+    assert [outcome.status for outcome in outcomes].count(Status.QUEUED) == 10
+    owners = {outcome.id for outcome in outcomes if outcome.duplicate_of is None}
+    assert {outcome.duplicate_of for outcome in outcomes if outcome.duplicate_of} == owners
