@@ -1,18 +1,18 @@
-"""`/api/admin/deliveries`: every request that came, refused ones too, and what became of it."""
+"""`/api/admin/deliveries`: what came and what became of it."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, Field
-from starlette.responses import Response
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from receiver.admin.delivery_models import DeliverySummaryView, DeliveryView, tell_delivery
+from receiver.admin.download import download
 from receiver.admin.guard import BEARER, needs
-from receiver.admin.paging import Cursor, Limit, Page
+from receiver.admin.paging import MOST_ITEMS, Page
 from receiver.admin.problems import Problem, documented
 from receiver.admin.services import AdminServices
 from receiver.contract.errors import Unusable
@@ -22,170 +22,138 @@ from receiver.deliveries.records import DeliveryFilter
 from receiver.ingress.parse import read_file
 from receiver.webhooks.keys import Scope
 
-Values = dict[str, str | list[str]]
 
-_DOWNLOAD = {
-    "Content-Disposition": "attachment",
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "sandbox",
+def _storable(moment: datetime) -> datetime:
+    if not datetime(1970, 1, 2, tzinfo=UTC) <= moment <= datetime(2400, 1, 1, tzinfo=UTC):
+        raise ValueError("is a time from 1970 to 2400")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_storable)]
+
+
+class DeliveryQuery(BaseModel):
+    """Which deliveries are listed. A parameter that is not known is refused: it would list what nobody asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    webhook: str | None = Field(default=None, max_length=100, description="Of this webhook.")
+    status: Status | None = Field(default=None, description="With this status.")
+    reason: Reason | None = Field(default=None, description="With this reason.")
+    since: Moment | None = Field(default=None, description="Received at or after this time.")
+    until: Moment | None = Field(default=None, description="Received before this time.")
+    event_id: str | None = Field(default=None, max_length=300, description="With this id of the sender's.")
+    q: str | None = Field(default=None, max_length=200, description="Found in id, path, event id or flow-run id.")
+    limit: int = Field(default=50, ge=1, le=MOST_ITEMS, description=f"Items in a page, at most {MOST_ITEMS}.")
+    cursor: str | None = Field(default=None, max_length=500, description="`next_cursor` of the page before.")
+
+
+DeliveryId = Annotated[str, Path(max_length=100, description="The delivery's id.")]
+_BYTES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/octet-stream": {}}, "description": "The bytes."}
 }
 
 
-class DeliverySummaryView(BaseModel):
-    """A request and where it stands. Times spent are in milliseconds."""
-
-    id: str
-    webhook: str
-    revision: int = Field(description="The revision of the definition that judged it.")
-    status: Status
-    reason: Reason | None = Field(description="Why it did not simply run.")
-    detail: str
-    method: str
-    path: str
-    client_ip: str
-    content_type: str
-    body_size: int = Field(description="Bytes of the whole body, also where only a part is kept.")
-    event_id: str | None = Field(description="The sender's id of the event.")
-    duplicate_of: str | None
-    id_conflict: bool = Field(description="The event id came before with another body.")
-    attempt: int = Field(description="The number of the latest attempt, 0 without one.")
-    deployment: str | None
-    flow_run_id: str | None
-    response_status: int | None = Field(description="The status of our answer.")
-    received_at: datetime
-    updated_at: datetime
-    receive_ms: float
-    queue_ms: float | None
-    start_ms: float | None
-    run_ms: float | None
-
-
-class AttemptView(BaseModel):
-    """One start of a run."""
-
-    number: int
-    status: Status
-    deployment: str
-    deployment_id: str | None
-    flow_run_id: str | None
-    flow_run_url: str | None = Field(description="The run's page in Prefect's UI.")
-    state_name: str | None = Field(description="Prefect's name of the run's state.")
-    tries: int = Field(description="Hand-overs to Prefect so far.")
-    detail: str
-    created_at: datetime
-    handed_over_at: datetime | None
-    started_at: datetime | None
-    ended_at: datetime | None
-    queue_ms: float | None
-    start_ms: float | None
-    run_ms: float | None
-
-
-class StatusChangeView(BaseModel):
-    """A change of status."""
-
-    attempt: int
-    at: datetime
-    before: Status = Field(serialization_alias="from")
-    after: Status = Field(serialization_alias="to")
-    source: str = Field(description="Who told: `dispatcher`, `event`, `poll`, ...")
-    detail: str
-
-
-class DeliveryView(DeliverySummaryView):
-    """Everything of a delivery but its body. Credentials are masked."""
-
-    headers: Values
-    query: Values
-    params: dict[str, str]
-    verification: dict[str, Any] = Field(description="The scheme, and which of its secrets matched.")
-    notes: dict[str, Any]
-    attempts: list[AttemptView]
-    status_changes: list[StatusChangeView]
-
-
 def deliveries_router(services: AdminServices, route_class: type[APIRoute]) -> APIRouter:
-    """The routes."""
+    """The routes of the deliveries."""
     router = APIRouter(
         prefix="/api/admin/deliveries", tags=["deliveries"], route_class=route_class, dependencies=[BEARER]
     )
-    store = services.deliveries
-
-    @router.get("", responses=documented(), openapi_extra=needs(Scope.READ), summary="List, newest first")
-    async def list_deliveries(
-        webhook: Annotated[str | None, Query(max_length=100)] = None,
-        status: Status | None = None,
-        reason: Reason | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        event_id: Annotated[str | None, Query(max_length=300)] = None,
-        q: Annotated[
-            str | None, Query(max_length=200, description="Searched in id, path, event id and flow-run id.")
-        ] = None,
-        limit: Limit = 50,
-        cursor: Cursor = None,
-    ) -> Page[DeliverySummaryView]:
-        which = DeliveryFilter(
-            webhook=webhook,
-            status=status,
-            reason=reason,
-            since=_aware(since),
-            until=_aware(until),
-            event_id=event_id,
-            q=q,
-        )
-        items, following = await store.list(which, limit, cursor)
-        return Page(items=[DeliverySummaryView(**asdict(item)) for item in items], next_cursor=following)
-
-    @router.get("/{delivery_id}", responses=documented(404), openapi_extra=needs(Scope.READ), summary="Show one")
-    async def get_delivery(delivery_id: str) -> DeliveryView:
-        record = await store.get(delivery_id)
-        if record is None:
-            raise _unknown(delivery_id)
-        fields = asdict(record)
-        fields["status_changes"] = fields.pop("changes")
-        for attempt in fields["attempts"]:
-            attempt["flow_run_url"] = _run_url(services.prefect_ui_url, attempt["flow_run_id"])
-        return DeliveryView(**fields)
-
-    @router.get("/{delivery_id}/body", responses=documented(404), openapi_extra=needs(Scope.READ), summary="Its body")
-    async def get_body(delivery_id: str) -> Response:
-        """The stored bytes, inflated, with the scheme's credentials masked."""
-        found = await store.body(delivery_id)
-        if found is None:
-            raise _unknown(delivery_id)
-        return Response(found[1], media_type="application/octet-stream", headers=_DOWNLOAD)
-
-    @router.get("/{delivery_id}/files/{index}", responses=documented(404), openapi_extra=needs(Scope.READ))
-    async def get_file(delivery_id: str, index: int) -> Response:
-        """One file of a multipart form, by its `index` in `context.files`."""
-        found = await store.body(delivery_id)
-        if found is None:
-            raise _unknown(delivery_id)
-        try:
-            _, content = read_file(found[0], found[1], index)
-        except (IndexError, Unusable):
-            raise Problem(404, f"The delivery has no file {index}.") from None
-        return Response(content, media_type="application/octet-stream", headers=_DOWNLOAD)
-
-    @router.get("/{delivery_id}/context", responses=documented(404), openapi_extra=needs(Scope.READ))
-    async def get_context(delivery_id: str, attempt: Annotated[int, Query(ge=1)] = 1) -> Response:
-        """What the flow gets as `context`, as JSON. Flows fetch large bodies here."""
-        document = await services.documents(delivery_id, attempt)
-        if document is None:
-            raise _unknown(delivery_id)
-        return Response(document, media_type="application/json", headers=_DOWNLOAD)
-
+    _add_reading(router, services)
+    _add_contents(router, services)
+    _add_replay(router)
     return router
 
 
-def _unknown(delivery_id: str) -> Problem:
-    return Problem(404, f"There is no delivery '{delivery_id[:100]}'. GET /api/admin/deliveries lists them.")
+def _add_reading(router: APIRouter, services: AdminServices) -> None:
+    @router.get(
+        "", summary="List deliveries, the latest first", responses=documented(), openapi_extra=needs(Scope.READ)
+    )
+    async def list_deliveries(asked: Annotated[DeliveryQuery, Query()]) -> Page[DeliverySummaryView]:
+        which = DeliveryFilter(**asked.model_dump(exclude={"limit", "cursor"}))
+        items, next_cursor = await services.deliveries.list(which, asked.limit, asked.cursor)
+        return Page(items=[DeliverySummaryView.model_validate(item) for item in items], next_cursor=next_cursor)
+
+    @router.get(
+        "/{delivery_id}", summary="One delivery, whole", responses=documented(404), openapi_extra=needs(Scope.READ)
+    )
+    async def get_delivery(delivery_id: DeliveryId) -> DeliveryView:
+        record = await services.deliveries.get(delivery_id)
+        if record is None:
+            raise _unknown()
+        return tell_delivery(record, services.prefect_ui_url)
 
 
-def _run_url(ui_url: str | None, flow_run_id: str | None) -> str | None:
-    return f"{ui_url}/runs/flow-run/{flow_run_id}" if ui_url and flow_run_id else None
+def _add_contents(router: APIRouter, services: AdminServices) -> None:
+    @router.get(
+        "/{delivery_id}/body",
+        summary="The body's bytes, as a download",
+        response_class=Response,
+        responses={**documented(404), **_BYTES},
+        openapi_extra=needs(Scope.READ),
+    )
+    async def get_body(delivery_id: DeliveryId) -> Response:
+        content_type, content = await _stored_body(services, delivery_id)
+        return download(content, content_type, f"{delivery_id}.body")
+
+    @router.get(
+        "/{delivery_id}/files/{index}",
+        summary="An uploaded file, as a download",
+        response_class=Response,
+        responses={**documented(404), **_BYTES},
+        openapi_extra=needs(Scope.READ),
+    )
+    async def get_file(
+        delivery_id: DeliveryId, index: Annotated[int, Path(ge=0, le=100_000, description="The file's position.")]
+    ) -> Response:
+        content_type, content = await _stored_body(services, delivery_id)
+        try:
+            file, data = read_file(content_type, content, index)
+        except (IndexError, Unusable):
+            raise Problem(404, f"This delivery has no file {index}.") from None
+        return download(data, file.content_type, file.filename)
+
+    @router.get(
+        "/{delivery_id}/context",
+        summary="The request as its flow gets it",
+        response_class=Response,
+        responses={**documented(404, 409), 200: {"content": {"application/json": {}}, "description": "The document."}},
+        openapi_extra=needs(Scope.READ),
+    )
+    async def get_context(
+        delivery_id: DeliveryId,
+        attempt: Annotated[int | None, Query(ge=1, description="The attempt; default the latest.")] = None,
+    ) -> Response:
+        record = await services.deliveries.get(delivery_id)
+        if record is None:
+            raise _unknown()
+        if attempt is not None and attempt > max(record.attempt, 1):
+            raise Problem(404, f"This delivery has no attempt {attempt}.")
+        try:
+            document = await services.documents(delivery_id, attempt or max(record.attempt, 1))
+        except Unusable as error:
+            raise Problem(409, f"This request cannot be read: {error}. Its bytes are at .../body.") from None
+        if document is None:
+            raise _unknown()
+        return Response(
+            document, media_type="application/json", headers={"Content-Security-Policy": "sandbox; default-src 'none'"}
+        )
 
 
-def _aware(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+def _add_replay(router: APIRouter) -> None:
+    # Refused in so many words, so that nobody takes a 404 for an unknown delivery.
+    @router.post("/replay", include_in_schema=False, openapi_extra=needs(Scope.WRITE))
+    @router.post("/{delivery_id}/replay", include_in_schema=False, openapi_extra=needs(Scope.WRITE))
+    async def replay() -> Response:
+        raise Problem(501, "Replay is not available yet. Retry the flow run in Prefect, or send the event again.")
+
+
+async def _stored_body(services: AdminServices, delivery_id: str) -> tuple[str, bytes]:
+    found = await services.deliveries.body(delivery_id)
+    if found is None:
+        raise _unknown()
+    return found
+
+
+def _unknown() -> Problem:
+    return Problem(404, "There is no such delivery. GET /api/admin/deliveries lists them.")

@@ -50,9 +50,8 @@ def guarded_route(services: AdminServices) -> type[APIRoute]:
 
             async def guarded(request: Request) -> Response:
                 try:
-                    principal = await authenticate(
-                        request.headers.get("authorization"), services.admin_key, services.keys, services.now()
-                    )
+                    authorization = request.headers.get("authorization")
+                    principal = await authenticate(authorization, services.keys, services.now())
                     principal.require(scope)
                     request.state.principal = principal
                     response = await handle(Request(request.scope, _replay(await _bounded_body(request))))

@@ -1,15 +1,14 @@
-"""`/api/admin/keys`: the keys of the admin API. A key itself is answered once, when it is made."""
+"""`/api/admin/keys`: who may use this API. A key is shown once, when it is made."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from receiver.admin.guard import BEARER, needs
+from receiver.admin.guard import BEARER, Caller, needs
 from receiver.admin.paging import Cursor, Limit, Page, slice_page
 from receiver.admin.problems import Problem, documented
 from receiver.admin.services import AdminServices
@@ -18,6 +17,8 @@ from receiver.webhooks.keys import KeyRow, Scope
 
 class NewKey(BaseModel):
     """A key to be made."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "ci", "scope": "write"}]})
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)] = Field(
         description="What the key is for."
@@ -28,38 +29,43 @@ class NewKey(BaseModel):
 class KeyView(BaseModel):
     """What is known of a key, never the key."""
 
-    id: str
-    name: str
-    scope: Scope
-    hint: str = Field(description="The first letters of the key.")
-    created_at: datetime
-    last_used_at: datetime | None = Field(description="Exact to a minute.")
+    id: str = Field(description="The key's id, to revoke it by.")
+    name: str = Field(description="What it is for.")
+    scope: Scope = Field(description="What it may do.")
+    hint: str = Field(description="Its first letters, to tell keys apart; empty for one that was chosen elsewhere.")
+    created_at: AwareDatetime = Field(description="When it was made.")
+    last_used_at: AwareDatetime | None = Field(description="When it was last used, exact to a minute.")
 
 
 class MadeKey(KeyView):
-    """A key that was just made."""
+    """A new key, shown this once."""
 
-    key: str = Field(description="The key. It is answered this once.")
+    key: str = Field(description="The key itself. Keep it: nobody can see it again.")
 
 
 def keys_router(services: AdminServices, route_class: type[APIRoute]) -> APIRouter:
-    """The routes; all of them need the scope admin."""
+    """The routes of the keys; all ask for scope admin."""
     router = APIRouter(prefix="/api/admin/keys", tags=["keys"], route_class=route_class, dependencies=[BEARER])
-    extra = needs(Scope.ADMIN)
+    scope = needs(Scope.ADMIN)
 
-    @router.get("", responses=documented(), openapi_extra=extra, summary="List keys")
-    async def list_keys(limit: Limit = 50, cursor: Cursor = None) -> Page[KeyView]:
+    @router.get("", summary="List the keys", responses=documented(), openapi_extra=scope)
+    async def list_keys(limit: Limit = 100, cursor: Cursor = None) -> Page[KeyView]:
         return slice_page([_view(row) for row in await services.keys.list()], "id", limit, cursor)
 
-    @router.post("", status_code=201, responses=documented(), openapi_extra=extra, summary="Make a key")
-    async def create_key(wanted: NewKey) -> MadeKey:
-        row, key = await services.keys.create(wanted.name, wanted.scope, services.now())
-        return MadeKey(**_view(row).model_dump(), key=key)
+    @router.post("", status_code=201, summary="Make a key", responses=documented(), openapi_extra=scope)
+    async def make_key(wanted: NewKey) -> MadeKey:
+        row, plain = await services.keys.create(wanted.name, wanted.scope, services.now())
+        return MadeKey(**_view(row).model_dump(), key=plain)
 
-    @router.delete("/{key_id}", status_code=204, responses=documented(404), openapi_extra=extra, summary="Revoke a key")
-    async def revoke_key(key_id: str) -> None:
+    @router.delete(
+        "/{key_id}", status_code=204, summary="Revoke a key", responses=documented(404, 409), openapi_extra=scope
+    )
+    async def revoke_key(key_id: str, caller: Caller) -> Response:
+        if key_id == caller.key_id:
+            raise Problem(409, "This is the key you are using. Revoke it with another key of scope admin.")
         if not await services.keys.revoke(key_id, services.now()):
-            raise Problem(404, "There is no such key, or it was revoked before.")
+            raise Problem(404, "There is no such key, or it was revoked before. GET /api/admin/keys lists them.")
+        return Response(status_code=204)
 
     return router
 

@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 
 Item = TypeVar("Item")
 
-Limit = Annotated[int, Query(ge=1, le=200, description="Items in a page, at most 200.")]
+MOST_ITEMS = 200
+Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description=f"Items in a page, at most {MOST_ITEMS}.")]
 Cursor = Annotated[str | None, Query(max_length=500, description="`next_cursor` of the page before.")]
 
 

@@ -5,15 +5,17 @@ No answer repeats a value that was sent: it may be a secret.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 
 from receiver.contract.errors import DefinitionError, WebhooksError
 from receiver.prefect_gateway import PrefectUnavailable
@@ -36,7 +38,7 @@ class Problem(WebhooksError):
         self.headers = dict(headers or {})
         self.members = members
 
-    def response(self) -> JSONResponse:
+    def response(self) -> Response:
         """The answer as it goes out."""
         content = {
             "type": "about:blank",
@@ -46,7 +48,8 @@ class Problem(WebhooksError):
             **self.members,
         }
         headers = {"Cache-Control": "no-store", **self.headers}
-        return JSONResponse(content, self.status, headers, media_type="application/problem+json")
+        # In ASCII: names that were sent may hold half of a surrogate pair, which UTF-8 cannot.
+        return Response(json.dumps(content), self.status, headers, media_type="application/problem+json")
 
 
 def problem_from(error: Exception) -> Problem:
@@ -62,13 +65,10 @@ def problem_from(error: Exception) -> Problem:
             return Problem(error.status_code, str(error.detail), headers=error.headers)
         case StoreUnavailable() | PrefectUnavailable():
             return Problem(503, str(error), headers={"Retry-After": "5"})
+        case ClientDisconnect():
+            return Problem(400, "The request ended before its body did.")
     _LOG.error("The admin API failed", exc_info=error)
     return Problem(500, "The receiver failed while it answered; its log has the cause.")
-
-
-def from_model(error: ValidationError, at: str) -> Problem:
-    """The problem of a value that one of our pydantic models refused; `at` is where it was given."""
-    return _from_validation([{**entry, "loc": (at, *entry["loc"])} for entry in error.errors(include_input=False)])
 
 
 def _from_validation(errors: Sequence[Mapping[str, Any]]) -> Problem:

@@ -22,7 +22,7 @@ from receiver.webhooks.keys import KeyStore
 class Catalog(Protocol):
     """The webhooks that requests are matched against."""
 
-    async def refresh(self) -> bool:
+    async def refresh(self) -> object:
         """Make what was stored live in this process now."""
 
 
@@ -44,23 +44,23 @@ class Deployments(Protocol):
         """The deployment called `flow/deployment`, None when there is none; raises `PrefectUnavailable`."""
 
 
-class Intake(Protocol):
-    """The receiver's own ingress."""
+class SampleIntake(Protocol):
+    """The receiver's own ingress, for samples."""
 
     async def send(self, key: str, sample: Sample) -> Answer:
         """Sign a sample as the webhook's scheme demands and take it in like any request, without the network.
 
-        Raises `DefinitionError` (field `example`, `method`, ...) for a sample that cannot be made.
+        Raises `DefinitionError` for a sample that cannot be made.
         """
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdminServices:
-    """Everything the admin API needs. `base_url` is the public address, `prefect_ui_url` Prefect's page, if known.
+    """Everything the admin API needs. `base_url` is the public address without a trailing slash.
 
     `check_definition` raises `DefinitionError` for a definition that cannot be compiled or whose path clashes with
     another webhook's. `documents` gives the JSON text of the context that a delivery's flow gets, by delivery id and
-    attempt; None when there is none. `admin_key` is the key from `WEBHOOKS_ADMIN_KEY`.
+    attempt; None when there is none. `prefect_ui_url` is the address of Prefect's pages, None when it has none.
     """
 
     keys: KeyStore
@@ -69,10 +69,9 @@ class AdminServices:
     catalog: Catalog
     vault: SecretVault
     deployments: Deployments
-    intake: Intake
+    intake: SampleIntake
     check_definition: Callable[[WebhookDefinition], Awaitable[None]]
     documents: Callable[[str, int], Awaitable[bytes | None]]
     now: Callable[[], datetime]
     base_url: str
     prefect_ui_url: str | None = None
-    admin_key: str | None = None

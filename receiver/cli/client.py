@@ -109,7 +109,7 @@ class AdminClient:
                 f"{self.url}/api/admin{path}",
                 params=dict(query or {}),
                 headers={"Authorization": f"Bearer {self._key}"},
-                **({} if content is None else {"json": content}),
+                json=content,
             )
         except httpx.ConnectError:
             raise CommandFailed(

@@ -13,7 +13,7 @@ from receiver.contract.errors import DefinitionError
 
 @dataclass(frozen=True)
 class Entry:
-    """One deployment of `prefect.yaml`: its name and where its flow is, `flows.orders.sync` or `flows/orders.py:sync`."""
+    """One deployment of `prefect.yaml`: its name and where its flow is, e.g. `flows.orders.sync`."""
 
     name: str
     entrypoint: str

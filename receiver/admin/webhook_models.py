@@ -1,0 +1,112 @@
+"""Webhooks as the admin API takes and tells them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import Body, Path, Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from receiver.contract.definition import WebhookDefinition
+
+TOLD = frozenset({"url", "origin", "revision", "created_at", "updated_at", "warnings", "stats"})
+"""What an answer says besides the definition. Taken back and ignored, so that an answer can be changed and put."""
+
+_EXAMPLE: dict[str, Any] = {"key": "crm", "deployment": "crm-sync/crm-sync", "verification": {"scheme": "none"}}
+
+
+class _DefinitionShape:
+    """Describes a plain object as a definition in OpenAPI; `parse_definition` judges it, in better words."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        del schema
+        return handler(WebhookDefinition.__pydantic_core_schema__)
+
+
+Definition = Annotated[
+    dict[str, Any],
+    _DefinitionShape(),
+    Body(
+        description="The definition. A plain `verification.secret` is put into a Prefect block, and only the reference "
+        "to it is kept.",
+        examples=[_EXAMPLE],
+    ),
+]
+Changes = Annotated[
+    dict[str, Any],
+    Body(
+        description="Fields of the definition, each to be replaced whole; null takes one away. Others stay.",
+        examples=[{"state": "paused"}],
+    ),
+]
+Origin = Annotated[
+    Literal["api", "code"], Query(description="`code` is for `webhooks deploy` and needs a key of scope admin.")
+]
+Key = Annotated[str, Path(max_length=200, description="The webhook's key.")]
+
+
+class Stats(BaseModel):
+    """How many deliveries there are."""
+
+    total: int = Field(description="All of them, refused ones too.")
+    by_status: dict[str, int] = Field(description="By status, only those that occur.")
+
+
+class WebhookView(BaseModel):
+    """A webhook: the fields of its definition, and what the receiver knows of it."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "examples": [
+                {
+                    **_EXAMPLE,
+                    "methods": ["POST"],
+                    "state": "enabled",
+                    "url": "https://hooks.example.com/api/webhooks/crm",
+                    "origin": "api",
+                    "revision": 1,
+                    "created_at": "2026-11-24T08:00:00Z",
+                    "updated_at": "2026-11-24T08:00:00Z",
+                    "warnings": [],
+                    "stats": None,
+                }
+            ]
+        },
+    )
+
+    key: str = Field(description="The webhook's key.")
+    url: str = Field(description="Where it is called; braces stand for path parameters.")
+    state: str = Field(description="`enabled`, `paused` or `disabled`.")
+    origin: str = Field(description="`code` when a flow's decorator defines it, else `api`.")
+    revision: int = Field(description="Grows with each change of the definition; deliveries name it.")
+    created_at: AwareDatetime = Field(description="When it was made.")
+    updated_at: AwareDatetime = Field(description="When it was last changed.")
+    warnings: list[str] = Field(default=[], description="What would not work yet.")
+    stats: Stats | None = Field(default=None, description="Its deliveries; told when one webhook is asked for.")
+
+
+class SampleRequest(BaseModel):
+    """A request to be signed and sent to the webhook."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    method: str | None = Field(
+        default=None, pattern="^[A-Za-z]{1,20}$", description="The method; default the webhook's first."
+    )
+    headers: list[tuple[str, str]] = Field(default=[], max_length=100, description="Pairs of name and value.")
+    query: str = Field(default="", max_length=8000, description="The raw query without `?`.")
+    body_base64: str | None = Field(default=None, description="The body's bytes in Base64.")
+    example: str | None = Field(default=None, max_length=100, description="An example to start from, by name.")
+
+
+class SampleAnswer(BaseModel):
+    """What a sender would have got."""
+
+    status: int = Field(description="The HTTP status.")
+    headers: list[tuple[str, str]] = Field(description="Pairs of name and value.")
+    body: str | None = Field(description="The body, null where it is not text.")
+    body_base64: str | None = Field(description="The body's bytes where they are not text.")
+    delivery_id: str | None = Field(description="The delivery that was stored.")
