@@ -25,7 +25,7 @@ class RecordsDatabase(Block):
 
         from blocks import RecordsDatabase
 
-        await RecordsDatabase(url="sqlite:////tmp/prefect-webhooks-example.db").save("example")
+        await RecordsDatabase(url="sqlite:///example.db").save("example")
         database = await RecordsDatabase.named("example")
         customers = Table("customers", MetaData(), Column("id", Integer, primary_key=True), Column("name", String))
         await database.table(customers)
