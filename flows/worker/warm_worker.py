@@ -1,0 +1,259 @@
+"""The worker type `warm`: Prefect's worker, with a crew of warm children in the place of a new process a run.
+
+    prefect work-pool create webhooks --type warm
+    prefect worker start --pool webhooks
+
+Prefect's events ring a bell; on it, and every `PREFECT_WORKER_QUERY_SECONDS`, the worker asks the pool for what is due
+and takes as many runs as it has children. With `WEBHOOKS_WARM_RELOAD=1` it watches the project's imported files and
+renews the zygote when one changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import anyio.abc
+import httpx
+from prefect.client.schemas.objects import FlowRun
+from prefect.settings import get_current_settings
+
+from flows.worker.configuration import WarmJobConfiguration, WarmVariables, WarmWorkerResult
+from flows.worker.crew import Crew
+from flows.worker.desk import Desk, InHand
+from flows.worker.engine import PrefectSide
+from flows.worker.instances import Instance, dead_ones, enter
+from flows.worker.lookups import Lookups, zygote_environment
+from flows.worker.pool import PoolOptions
+from flows.worker.reports import Reports
+from flows.worker.watcher import Watcher
+
+RELOAD_VARIABLE = "WEBHOOKS_WARM_RELOAD"
+_RELOAD_SECONDS = 0.5
+_NET_SECONDS = 10.0  # how often runs in hand are read, should an event be missed
+_AFTER_REFUSAL_SECONDS = 0.1  # another worker was faster: not at once again
+_LOOK_AHEAD = 100
+_LAST_WORDS_SECONDS = 3.0
+
+
+class WarmWorker(PrefectSide):
+    """Runs deployments with module entrypoints in warm child processes of this machine."""
+
+    type = "warm"
+    job_configuration = WarmJobConfiguration
+    job_configuration_variables = WarmVariables
+    _display_name = "Warm"
+    _description = (
+        "Run flows in processes that have imported them already, on the machine of the worker: a run starts within"
+        " milliseconds. For deployments with module entrypoints and without pull steps."
+    )
+    _documentation_url = "https://docs.prefect.io/v3/concepts/workers"
+    _logo_url = ""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._crew: Crew | None = None
+        self._desk: Desk | None = None
+        self._instance: Instance | None = None
+        self._bell = asyncio.Event()
+        self._alarms: dict[datetime, asyncio.TimerHandle] = {}
+        self._looking_ahead = False
+        self._background: list[asyncio.Task[None]] = []
+        self._renewals: set[asyncio.Task[None]] = set()
+
+    async def synced(self) -> None:
+        """The pool is known: open everything at first, later take over what its template says now."""
+        options = PoolOptions.from_template(self.pool.base_job_template, self.limit)
+        if self._crew is None:
+            await self._open(options)
+        else:
+            self._crew.options = options
+        await self._mend_dead_workers()
+
+    async def _open(self, options: PoolOptions) -> None:
+        self._instance = enter(self._folder())
+        lookups = Lookups(self.client)
+        settings = get_current_settings().to_environment_variables(exclude_unset=True)
+        crew = self._crew = Crew(
+            options,
+            zygote_environment(settings, self.name),
+            held=(self._instance.descriptor,),
+            on_free=self._bell.set,
+            write_line=lambda line: print(line, flush=True),  # noqa: T201 (what runs print is the worker's output)
+            log=self.log,
+        )
+        desk = self._desk = Desk(
+            crew=crew,
+            lookups=lookups,
+            reports=Reports(self.client, self.name, self._instance.id, self.log),
+            instance=self._instance,
+            pool=lambda: self.pool,
+            worker=self.name,
+            worker_id=lambda: self.backend_id,
+            on_new_entrypoint=self._import_too,
+            log=self.log,
+        )
+        watcher = Watcher(
+            self.pool.id,
+            may_start=self._heard_of,
+            cancel=desk.cancel,
+            suspended=desk.suspended,
+            connected=self._look_at_everything,
+            log=self.log,
+        )
+        await crew.start(await lookups.entrypoints(self.pool_name))
+        loops = [self._answer_the_bell(), watcher.watch(), self._cast_the_net()]
+        if os.environ.get(RELOAD_VARIABLE, "").lower() in ("1", "true", "yes"):
+            loops.append(self._watch_files())
+        self._background = [asyncio.create_task(loop) for loop in loops]
+
+    def _folder(self) -> Path:
+        return get_current_settings().home / "warm-workers"
+
+    async def poll(self) -> None:
+        """Prefect's own loop: ring, and set alarms for what is due before the next time."""
+        self._bell.set()
+        await self._look_ahead()
+
+    def _heard_of(self, _: UUID) -> None:
+        self._bell.set()
+        if not self._looking_ahead:  # it may be due in a moment only, which the bell's query does not show
+            self._looking_ahead = True
+            asyncio.get_running_loop().call_later(1.0, lambda: self._spawn(self._look_ahead()))
+
+    async def _look_ahead(self) -> None:
+        self._looking_ahead = False
+        now = datetime.now(UTC)
+        with suppress(httpx.HTTPError):
+            for run in await self.due_runs(now + timedelta(seconds=self.prefetch_seconds + 10), _LOOK_AHEAD):
+                due = run.next_scheduled_start_time or run.expected_start_time or now
+                if due > now and due not in self._alarms:
+                    self._alarms[due] = asyncio.get_running_loop().call_later(
+                        (due - now).total_seconds(), self._alarm, due
+                    )
+
+    def _alarm(self, due: datetime) -> None:
+        self._alarms.pop(due, None)
+        self._bell.set()
+
+    async def _answer_the_bell(self) -> None:
+        while True:
+            await self._bell.wait()
+            self._bell.clear()  # whatever rings from here on is answered once more
+            try:
+                await self._take_what_is_due()
+            except httpx.HTTPError as error:
+                self.log.warning("Prefect could not be asked for runs: %r", error)
+            except Exception:
+                self.log.exception("Runs could not be taken")
+
+    async def _take_what_is_due(self) -> None:
+        desk = self._desk
+        assert desk is not None
+        if desk.room <= 0:
+            return  # the bell rings when a child is free
+        for run in await self.due_runs(datetime.now(UTC), desk.room):
+            if desk.room > 0:
+                desk.take(run, self._left)
+
+    def _left(self, claimed: bool) -> None:
+        if claimed:
+            self._bell.set()
+        else:
+            asyncio.get_running_loop().call_later(_AFTER_REFUSAL_SECONDS, self._bell.set)
+
+    async def _look_at_everything(self) -> None:
+        self._bell.set()
+        if self._desk:
+            await self._desk.look_after(0.0)
+
+    async def _cast_the_net(self) -> None:
+        while True:
+            await asyncio.sleep(_NET_SECONDS)
+            if self._desk:
+                with suppress(httpx.HTTPError):
+                    await self._desk.look_after(_NET_SECONDS)
+
+    async def _mend_dead_workers(self) -> None:
+        assert self._desk is not None
+        for dead in dead_ones(self._folder()):
+            self.log.warning("Warm worker instance %s was killed: looking after its runs", dead.id)
+            try:
+                await self._desk.mend(dead)
+            except Exception:
+                self.log.exception("The runs of a killed worker could not be mended; trying again later")
+                os.close(dead.descriptor)
+
+    def _import_too(self, entrypoint: str) -> None:
+        crew = self._crew
+        assert crew is not None
+
+        async def renew() -> None:
+            if entrypoint not in crew.entrypoints:
+                self.log.info("Renewing the zygote: %s is new", entrypoint)
+                await crew.renew([*crew.entrypoints, entrypoint])
+
+        self._spawn(renew())
+
+    async def _watch_files(self) -> None:
+        crew = self._crew
+        assert crew is not None
+        seen = _modified(crew.files)
+        while True:
+            await asyncio.sleep(_RELOAD_SECONDS)
+            now = _modified(crew.files)
+            changed = [name for name, at in now.items() if seen.get(name, at) != at]
+            if changed:
+                self.log.info("Renewing the zygote: %s has changed", ", ".join(Path(name).name for name in changed))
+                before = now
+                await crew.renew(crew.entrypoints)
+                now = {**_modified(crew.files), **before}  # what changed while it was imported counts the next time
+            seen = now
+
+    def _spawn(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.ensure_future(work)
+        self._renewals.add(task)
+        task.add_done_callback(self._renewals.discard)
+
+    async def run(
+        self,
+        flow_run: FlowRun,
+        configuration: WarmJobConfiguration,  # noqa: ARG002 (Prefect's signature; the desk puts together its own)
+        task_status: anyio.abc.TaskStatus[int] | None = None,
+    ) -> WarmWorkerResult:
+        """Perform a run that is Pending already and wait for its end; its job is looked up again."""
+        if self._desk is None or self._instance is None:
+            raise RuntimeError("The worker has not been started: use it as an async context manager.")
+        if task_status is not None:
+            task_status.started(os.getpid())
+        await self._desk.perform(InHand(flow_run, 0.0))
+        return WarmWorkerResult(status_code=0, identifier=self._instance.id)
+
+    async def teardown(self, *exc_info: Any) -> None:
+        """Stop taking runs, let those in hand finish for the pool's `stop_grace`, crash or give back the rest."""
+        for task in [*self._background, *self._renewals]:
+            task.cancel()
+        await asyncio.gather(*self._background, *self._renewals, return_exceptions=True)
+        for alarm in self._alarms.values():
+            alarm.cancel()
+        if self._desk is not None and self._crew is not None and self._instance is not None:
+            await self._desk.close(self._crew.options.stop_grace, _LAST_WORDS_SECONDS)
+            if self._desk.in_hand:  # Prefect could not be told: the next worker here mends them
+                os.close(self._instance.descriptor)
+            else:
+                self._instance.leave()
+        self._crew = self._desk = self._instance = None
+        await super().teardown(*exc_info)
+
+
+def _modified(files: list[str]) -> dict[str, int]:
+    found = {}
+    for name in files:
+        with suppress(OSError):
+            found[name] = Path(name).stat().st_mtime_ns
+    return found
