@@ -99,6 +99,14 @@ class AdminClient:
             if not (cursor := page.get("next_cursor")):
                 return
 
+    def accepts(self, key: str) -> bool:
+        """Whether the receiver takes another key for reading."""
+        try:
+            AdminClient(Connection(self.url, key), self._http).get("/deliveries", limit=1)
+        except CommandFailed:
+            return False
+        return True
+
     def request(self, method: str, path: str, *, query: Mapping[str, Any] | None = None, content: object = None) -> Any:
         """The JSON answer to a request, None when it has no body. `path` is below `/api/admin`."""
         import httpx
