@@ -77,6 +77,18 @@ def size_up_to(value: Any, limit: int) -> int:
     return total
 
 
+def largest_collection(value: Any) -> int:
+    """The number of entries of the longest list or object anywhere in `value`."""
+    largest = 0
+    pending: list[Any] = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict | list):
+            largest = max(largest, len(item))
+            pending.extend(child for _, child in _children(item) if isinstance(child, dict | list))
+    return largest
+
+
 def deeper_than(value: Any, limit: int) -> bool:
     """Whether `value` has more than `limit` levels of objects and lists."""
     pending: list[tuple[Any, int]] = [(value, 1)]
