@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 import typer
 
+from receiver.contract.errors import WebhooksError
+
 if TYPE_CHECKING:
     import httpx
 
@@ -169,7 +171,7 @@ def failures_told() -> Iterator[None]:
     """Ends a command that failed with its message on standard error and exit code 1."""
     try:
         yield
-    except CommandFailed as failure:
+    except (CommandFailed, WebhooksError) as failure:
         print(f"webhooks: {failure}", file=sys.stderr)
         raise typer.Exit(1) from None
     except BrokenPipeError:  # the reader, `head` for example, has seen enough
