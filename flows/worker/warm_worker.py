@@ -115,7 +115,9 @@ class WarmWorker(PrefectSide):
         self._background = [asyncio.create_task(loop) for loop in loops]
 
     def _folder(self) -> Path:
-        return get_current_settings().home / "warm-workers"
+        return (
+            get_current_settings().home / "warm-workers" / str(self.work_pool.id)
+        )  # a pool's own workers mend its runs
 
     async def poll(self) -> None:
         """Prefect's own loop: ring, and set alarms for what is due before the next time."""

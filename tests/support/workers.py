@@ -115,8 +115,9 @@ class RunningWorker:
         return family(self.process.pid, processes())
 
     def zygote(self) -> int:
-        (only,) = _offspring(self.process.pid)
-        return only
+        """Its id, once an old one has gone."""
+        wait_until(lambda: len(_offspring(self.process.pid)) == 1, 20, what="there is one zygote")
+        return _offspring(self.process.pid)[0]
 
     def children(self) -> list[int]:
         return _offspring(self.zygote())
