@@ -80,12 +80,21 @@ def _access(data: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     url, key = data.get("url"), data.get("key")
     if not isinstance(url, str) or not url or not isinstance(key, str) or not key:
         raise FetchError(f"the block {BLOCK_TYPE}/{BLOCK_NAME} lacks url or key; `webhooks deploy` writes it again")
-    if not url.startswith(("http://", "https://")) or not (key.isascii() and key.isprintable()):
+    if not _usable(url) or not (key.isascii() and key.isprintable()):
         # An HTTP client would repeat a key it cannot send in its error.
         raise FetchError(
             f"the block {BLOCK_TYPE}/{BLOCK_NAME} has an unusable url or key; `webhooks deploy` writes it again"
         )
     return url.rstrip("/"), {"Authorization": f"Bearer {key}"}
+
+
+def _usable(url: str) -> bool:
+    import httpx
+
+    try:
+        return httpx.URL(url).scheme in {"http", "https"}
+    except httpx.InvalidURL:
+        return False
 
 
 def _content(response: httpx.Response, url: str, path: str) -> bytes:
