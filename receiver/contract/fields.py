@@ -20,6 +20,8 @@ MAX_WINDOW = timedelta(days=400)
 PARAMETER_ROOTS = frozenset({"context", "now"})
 KEY_ROOTS = frozenset({"context"})
 RESPONSE_ROOTS = frozenset({"context", "now"})
+SYNC_RESPONSE_ROOTS = RESPONSE_ROOTS | {"result"}
+MAX_TIMEOUT = 120.0
 
 
 def check_methods(value: Any) -> Any:
@@ -33,11 +35,12 @@ def check_methods(value: Any) -> Any:
     return tuple(method for method in METHODS if method in wanted)
 
 
-def check_mode(value: Any) -> Any:
-    """`async`; `sync` belongs to a later version."""
-    if value == "sync":
-        raise ValueError("'sync' is not available yet; leave it out, or say 'async'")
-    return value
+def check_timeout(value: Any) -> Any:
+    """Seconds, more than 0 and at most 120; `"5s"` is understood."""
+    seconds = parse_duration(value).total_seconds() if isinstance(value, str) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= MAX_TIMEOUT:
+        raise ValueError(f"is a number of seconds, at most {MAX_TIMEOUT:g}, e.g. 10")
+    return float(seconds)
 
 
 def check_on_crash(value: Any) -> Any:
@@ -104,13 +107,13 @@ def check_response_headers(value: Any) -> Any:
     if not isinstance(value, dict):
         raise ValueError("maps names of headers to templates")  # noqa: TRY004 (pydantic takes ValueError)
     check_headers(value)
-    _compiled(value, roots=RESPONSE_ROOTS)
+    _compiled(value, roots=SYNC_RESPONSE_ROOTS)
     return value
 
 
 def check_response_body(value: Any) -> Any:
     """Any JSON value with templates in its strings."""
-    _compiled(value, roots=RESPONSE_ROOTS)
+    _compiled(value, roots=SYNC_RESPONSE_ROOTS)
     return value
 
 
