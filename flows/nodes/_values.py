@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
@@ -66,20 +66,30 @@ def _from_text(name: str, kind: type, text: str) -> object:
 
 
 def _zoned(target: Column[Any], value: object) -> object:
-    """SQLite keeps no time zone: a zoned time is stored as UTC there, as in any column without a zone."""
-    if isinstance(value, datetime) and value.tzinfo and isinstance(target.type, DateTime) and not target.type.timezone:
-        return (value - (value.utcoffset() or timedelta())).replace(tzinfo=None)
+    """A zoned time in UTC: SQLite, and every column without a zone, would drop the zone and keep the hour."""
+    if isinstance(value, datetime) and value.tzinfo:
+        return value.astimezone(UTC) if _has_zone(target) else value.astimezone(UTC).replace(tzinfo=None)
     return value
 
 
-def as_json(row: Mapping[str, object]) -> dict[str, Any]:
-    """A row that JSON can hold: dates in ISO form, UUIDs and decimals as text, bytes as base64."""
-    return {name: _plain(value) for name, value in row.items()}
+def _has_zone(target: Column[Any] | None) -> bool:
+    return target is not None and isinstance(target.type, DateTime) and target.type.timezone
 
 
-def as_json_rows(rows: Iterable[Mapping[str, object]]) -> list[dict[str, Any]]:
+def as_json(table: Table, row: Mapping[str, object]) -> dict[str, Any]:
+    """A row of `table` that JSON can hold: dates in ISO form, UUIDs and decimals as text, bytes as base64."""
+    return {name: _plain(_with_zone(table.columns.get(name), value)) for name, value in row.items()}
+
+
+def as_json_rows(table: Table, rows: Iterable[Mapping[str, object]]) -> list[dict[str, Any]]:
     """`as_json` for each row."""
-    return [as_json(row) for row in rows]
+    return [as_json(table, row) for row in rows]
+
+
+def _with_zone(source: Column[Any] | None, value: object) -> object:
+    if isinstance(value, datetime) and value.tzinfo is None and _has_zone(source):
+        return value.replace(tzinfo=UTC)
+    return value
 
 
 def _plain(value: object) -> Any:
@@ -90,7 +100,7 @@ def _plain(value: object) -> Any:
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, Mapping):
-        return as_json(value)
+        return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -59,6 +59,7 @@ async def create_record(
         TryAgain: The database could not be used, after the last retry.
     """
     records = await RecordsDatabase.named(database)
-    statement = plan(await records.table(table, values), values, unique=unique, dialect=records.dialect)
+    target = await records.table(table, values)
+    statement = plan(target, values, unique=unique, dialect=records.dialect)
     [row] = await records.run(statement, repeatable=bool(unique))
-    return as_json(row)
+    return as_json(target, row)

@@ -59,6 +59,6 @@ async def create_records(
         UnknownTable, UnknownColumn, InvalidInput, Failed, TryAgain: As `create_record`.
     """
     records = await RecordsDatabase.named(database)
-    columns = rows[0] if rows else ()
-    statements = plan(await records.table(table, columns), rows, unique=unique, dialect=records.dialect)
-    return as_json_rows(await records.run(*statements, repeatable=bool(unique)))
+    target = await records.table(table, rows[0] if rows else ())
+    statements = plan(target, rows, unique=unique, dialect=records.dialect)
+    return as_json_rows(target, await records.run(*statements, repeatable=bool(unique)))

@@ -94,7 +94,7 @@ async def query_records(
     records = await RecordsDatabase.named(database)
     target = await records.table(table, where or ())
     statement = plan(target, where, order_by=order_by, limit=limit, offset=offset)
-    return as_json_rows(await records.run(statement, repeatable=True))
+    return as_json_rows(target, await records.run(statement, repeatable=True))
 
 
 def _conditions(target: TableColumn[Any], condition: object) -> list[ColumnElement[bool]]:

@@ -69,11 +69,12 @@ def _add_documents(router: APIRouter) -> None:
 
 def outline(document: dict[str, Any]) -> str:
     """The routes of an OpenAPI document as text, a line each."""
+    width = max(map(len, document["paths"])) + 2
     lines = ["The admin API; GET /openapi.json has it whole.", ""]
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             scope = operation.get("x-required-scope", "-")
-            lines.append(f"{method.upper():<7}{path:<46}{scope:<7}{operation.get('summary', '')}")
+            lines.append(f"{method.upper():<8}{path:<{width}}{scope:<8}{operation.get('summary', '')}")
     return "\n".join(lines) + "\n"
 
 

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.views import DeliveryRecord
 
-Values = dict[str, str | list[str]]
+
+def _showable(value: Any) -> Any:
+    """The value with `�` for halves of surrogate pairs: that is how bytes in no known encoding are kept."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, Mapping):
+        return {_showable(name): _showable(each) for name, each in value.items()}
+    return [_showable(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+Values = Annotated[dict[str, str | list[str]], BeforeValidator(_showable)]
+Marks = Annotated[dict[str, Any], BeforeValidator(_showable)]
 
 
 class _FromStore(BaseModel):
@@ -85,9 +97,9 @@ class DeliveryView(DeliverySummaryView):
 
     headers: Values = Field(description="Headers by lower-case name; a repeated one is a list.")
     query: Values = Field(description="Query parameters; a repeated one is a list.")
-    params: dict[str, str] = Field(description="Parameters of a custom path.")
-    verification: dict[str, Any] = Field(description="The scheme and which secret matched; empty when refused.")
-    notes: dict[str, Any] = Field(description="Marks, such as why it could not be de-duplicated.")
+    params: Annotated[dict[str, str], BeforeValidator(_showable)] = Field(description="Parameters of a custom path.")
+    verification: Marks = Field(description="The scheme and which secret matched; empty when refused.")
+    notes: Marks = Field(description="Marks, such as why it could not be de-duplicated.")
     attempts: list[AttemptView] = Field(description="Its attempts, the first one first.")
     status_changes: list[StatusChangeView] = Field(
         validation_alias="changes", description="Every change of status, the first one first."

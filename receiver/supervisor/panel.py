@@ -35,8 +35,9 @@ class Running:
 
 def whereabouts(running: Running) -> Text:
     """Where everything is: lines of `label  value`."""
-    auth = f"   password: in {_short(running.auth_file, running)}" if running.auth_file else ""
-    rows = [("Receiver", running.base_url), ("Prefect", running.prefect_ui + auth)]
+    rows = [("Receiver", running.base_url), ("Prefect", running.prefect_ui)]
+    if running.auth_file:
+        rows.append(("", f"its password is the line in {_short(running.auth_file, running)}"))
     if running.admin_key_file:
         rows.append(("Admin key", f"in {_short(running.admin_key_file, running)}"))
     rows.append(("Logs", f"{_short(running.logs, running)}/"))

@@ -87,6 +87,7 @@ def _settle_as_root(folder: Path, install: Path) -> Quarters:
     data, socket = place / "data", place / "socket"
     account = _account_of(data) if data.is_dir() else _choose_account()
     place.chmod(0o711)  # ours: the account passes through to its own folders, and can change nothing here
+    (place / "belongs-to").write_text(f"{folder}\n")  # for the person who wonders whether it may go
     socket.mkdir(mode=0o700, exist_ok=True)
     os.chown(socket, account.uid, account.gid)
     if not _runs(install, account):

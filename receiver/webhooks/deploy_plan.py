@@ -20,7 +20,7 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One webhook's change. `fields` names what differs, `definition` is what the code says, None for a vanished one."""
+    """One webhook's change. `fields` names what differs, `definition` is the code's, None for a vanished one."""
 
     key: str
     change: Change

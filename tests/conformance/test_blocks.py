@@ -68,7 +68,9 @@ def compiled(kind: type[Block]) -> CodeType:
     """The example of the class's docstring, which may `await` as a notebook may."""
     found = re.search(r"```python\n(.*?)```", kind.get_code_example() or "", re.DOTALL)
     assert found, f"{kind.__name__} has no example"
-    return compile(textwrap.dedent(found[1]), kind.__name__, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    code = compile(textwrap.dedent(found[1]), kind.__name__, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    assert isinstance(code, CodeType)
+    return code
 
 
 async def raw_document(name: str, slug: str) -> dict[str, Any]:
@@ -85,26 +87,26 @@ async def test_prefects_api_hides_every_secret_unless_it_is_asked_for_them(prefe
     for kind in BLOCK_TYPES:
         shown = str(await raw_document("hidden", kind.get_block_type_slug()))
         assert not re.search("n3w|0ld|s3cret", shown), shown
-    loaded = await WebhookSecret.aload("hidden")
+    loaded = await lookup.get(WebhookSecret, "hidden")
     assert [secret.get_secret_value() for secret in (loaded.current, *loaded.previous)] == ["n3w", "0ld"]
 
 
 async def test_example_secrets_are_random_made_once_and_never_overwritten(prefect_settings: PrefectServer):
     assert await make_example_secrets(["first", "second"]) == ["first", "second"]
-    before = (await WebhookSecret.aload("first")).current.get_secret_value()
+    before = (await lookup.get(WebhookSecret, "first")).current.get_secret_value()
 
     assert await make_example_secrets(["first", "second", "third"]) == ["third"]
 
-    assert (await WebhookSecret.aload("first")).current.get_secret_value() == before
+    assert (await lookup.get(WebhookSecret, "first")).current.get_secret_value() == before
     assert len(before) >= 40
-    assert before != (await WebhookSecret.aload("second")).current.get_secret_value()
+    assert before != (await lookup.get(WebhookSecret, "second")).current.get_secret_value()
 
 
 async def test_the_receivers_address_is_replaced(prefect_settings: PrefectServer):
     await write_receiver_block("http://127.0.0.1:1/", "one", name="replaced")
     await write_receiver_block("http://127.0.0.1:2/", "two", name="replaced")
 
-    receiver = await WebhooksReceiver.aload("replaced")
+    receiver = await lookup.get(WebhooksReceiver, "replaced")
     assert (receiver.url, receiver.key.get_secret_value()) == ("http://127.0.0.1:2", "two")
 
 

@@ -122,6 +122,7 @@ async def test_a_push_to_main_is_recorded_deployed_and_told(home: Path, site_dep
     ]
     [recorded] = await stored(PUSHES)
     assert (recorded["branch"], recorded["pusher"], recorded["event_id"]) == ("main", "oksana-dev", "event-push__main")
+    assert (await stored(COMMITS))[0]["committed_at"] == "2026-03-01T08:01:00+00:00"
     assert [commit["message"].splitlines()[0] for commit in await stored(COMMITS)] == [
         "Show the new lamps",
         "Mend the link to the shop",

@@ -109,6 +109,7 @@ async def test_a_message_arrives_whole(free_port: int):
     assert refused == {}
     [envelope] = mailbox.envelopes
     assert (envelope.mail_from, envelope.rcpt_tos) == ("bot@example.com", ["ada@example.com"])
+    assert isinstance(envelope.content, bytes)
     assert message_from_bytes(envelope.content, policy=policy.SMTP)["Subject"] == "Привіт"
 
 

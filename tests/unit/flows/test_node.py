@@ -1,8 +1,11 @@
 """What every node has in common."""
 
+from typing import Any
+
 import pytest
+from prefect import State
+from prefect.client.schemas.objects import TaskRun
 from prefect.states import Failed as FailedState
-from prefect.states import StateType
 
 from blocks.errors import Failed, TryAgain
 from flows.nodes import create_record
@@ -38,7 +41,7 @@ def test_a_run_name_is_short():
     ],
 )
 async def test_only_a_passing_trouble_is_tried_again(error, again):
-    state = FailedState(data=error)
-    assert state.type is StateType.FAILED
+    state: State[Any] = FailedState(data=error)
+    run = TaskRun(task_key="create_record", dynamic_key="0")
 
-    assert await worth_retrying(create_record, None, state) is again
+    assert await worth_retrying(create_record, run, state) is again

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from importlib import import_module
 from uuid import UUID
@@ -169,6 +169,11 @@ UUID_TEXT = "5f0c1c0e-6f0a-4a57-9d7e-1d8d0f3f6a10"
     [
         ("born", "2026-03-01", date(2026, 3, 1)),
         ("seen_at", "2026-03-01T10:00:00Z", datetime(2026, 3, 1, 10, tzinfo=UTC)),
+        (
+            "seen_at",
+            datetime(2026, 3, 1, 12, tzinfo=timezone(timedelta(hours=2))),
+            datetime(2026, 3, 1, 10, tzinfo=UTC),
+        ),
         ("local_at", "2026-03-01T10:00:00+02:00", datetime(2026, 3, 1, 8)),  # noqa: DTZ001 (a column without a zone)
         ("balance", "10.10", Decimal("10.10")),
         ("balance", 10.1, Decimal("10.1")),
@@ -204,5 +209,20 @@ def test_what_a_column_cannot_take_is_refused_by_name(column, given, problem):
 def test_a_row_becomes_json():
     row = {"born": date(2026, 3, 1), "balance": Decimal("10.10"), "token": UUID(UUID_TEXT), "photo": b"hi", "n": None}
 
-    assert as_json(row) == {"born": "2026-03-01", "balance": "10.10", "token": UUID_TEXT, "photo": "aGk=", "n": None}
-    json.dumps(as_json(row))
+    assert as_json(CUSTOMERS, row) == {
+        "born": "2026-03-01",
+        "balance": "10.10",
+        "token": UUID_TEXT,
+        "photo": "aGk=",
+        "n": None,
+    }
+    json.dumps(as_json(CUSTOMERS, row))
+
+
+def test_a_time_that_sqlite_gives_back_without_its_zone_is_utc_where_the_column_has_one():
+    naive = datetime(2026, 3, 1, 10)  # noqa: DTZ001 (what SQLite gives back)
+
+    assert as_json(CUSTOMERS, {"seen_at": naive, "local_at": naive}) == {
+        "seen_at": "2026-03-01T10:00:00+00:00",
+        "local_at": "2026-03-01T10:00:00",
+    }

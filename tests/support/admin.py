@@ -1,0 +1,166 @@
+"""The admin API on a real database, with small parts in place of Prefect and the ingress; and as a server on a port."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+
+from receiver.admin.api import admin_router
+from receiver.admin.services import AdminServices
+from receiver.contract.definition import WebhookDefinition, parse_definition
+from receiver.contract.errors import WebhooksError
+from receiver.deliveries.store import DeliveryStore
+from receiver.ingress.answers import Answer
+from receiver.ingress.parameters import StoredContexts
+from receiver.ingress.sample import Sample
+from receiver.ingress.webhook import compile_webhook
+from receiver.prefect_gateway import DeploymentRef, PrefectUnavailable
+from receiver.storage import Database
+from receiver.webhooks.catalog import Routes
+from receiver.webhooks.definitions import DefinitionStore
+from receiver.webhooks.keys import KeyStore
+from tests.support.ports import free_port
+from tests.support.waiting import wait_until
+
+
+@dataclass
+class Outside:
+    """What is beyond the admin API: Prefect and the ingress. `kept` are the blocks that were written."""
+
+    kept: dict[str, str] = field(default_factory=dict)
+    deployments: set[str] = field(default_factory=lambda: {"orders/default"})
+    sent: list[tuple[str, Sample]] = field(default_factory=list)
+    answer: Answer = field(
+        default_factory=lambda: Answer(
+            status=202, headers=[("webhook-delivery-id", "d-1")], body=b'{"status":"queued"}'
+        )
+    )
+    refreshed: int = 0
+    prefect_answers: bool = True
+    block_type_exists: bool = True
+
+    async def refresh(self) -> None:
+        self.refreshed += 1
+
+    async def store(self, name: str, value: str) -> str:
+        if not self.prefect_answers:
+            raise PrefectUnavailable("Prefect did not answer")
+        if not self.block_type_exists:
+            raise WebhooksError("no block type 'webhook-secret' in Prefect")
+        self.kept[name] = value
+        return f"block:webhook-secret/{name}"
+
+    async def resolve_deployment(self, name: str) -> DeploymentRef | None:
+        if not self.prefect_answers:
+            raise PrefectUnavailable("Prefect did not answer")
+        return DeploymentRef(name=name, id="1", flow_id="2") if name in self.deployments else None
+
+    async def send(self, key: str, sample: Sample) -> Answer:
+        self.sent.append((key, sample))
+        return self.answer
+
+
+@dataclass
+class AdminApi:
+    """An admin API: `app` to call, the stores behind it, what is outside, and a key of each scope."""
+
+    app: FastAPI
+    services: AdminServices
+    outside: Outside
+    keys: dict[str, str]
+
+    def client(self, scope: str | None = "admin", key: str | None = None) -> httpx.AsyncClient:
+        """A caller with the key of a scope, with another key, or (None) without one."""
+        sent = key or (self.keys[scope] if scope else None)
+        headers = {"Authorization": f"Bearer {sent}"} if sent else {}
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=transport, base_url="http://receiver.test/api/admin", headers=headers)
+
+
+@contextlib.asynccontextmanager
+async def admin_api(home: Path) -> AsyncIterator[AdminApi]:
+    """An admin API whose database is in `home`."""
+    database = Database.open(None, home)
+    try:
+        outside = Outside()
+        deliveries, definitions, keys = DeliveryStore(database), DefinitionStore(database), KeyStore(database)
+
+        async def check(definition: WebhookDefinition) -> None:
+            compile_webhook(definition, revision=0, state=definition.state)
+            others = [parse_definition(row.definition, by="code") for row in await definitions.all()]
+            Routes(others).refuse_clash(definition.key, definition.path)
+
+        services = AdminServices(
+            keys=keys,
+            deliveries=deliveries,
+            definitions=definitions,
+            catalog=outside,
+            vault=outside,
+            deployments=outside,
+            intake=outside,
+            check_definition=check,
+            documents=StoredContexts(deliveries, definitions).document,
+            now=lambda: datetime.now(UTC),
+            base_url="http://receiver.test",
+            prefect_ui_url="http://prefect.test",
+        )
+        made = {scope: (await keys.create(scope, scope, services.now()))[1] for scope in ("read", "write", "admin")}
+        app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+        app.include_router(admin_router(services))
+        yield AdminApi(app, services, outside, made)
+    finally:
+        await database.close()
+
+
+@dataclass(frozen=True)
+class ServedApi:
+    """An admin API on a port: the environment for the command line, whose home has its address and key."""
+
+    api: AdminApi
+    url: str
+    env: dict[str, str]
+
+    def call(self, method: str, path: str, **content: Any) -> Any:
+        """The JSON answer to the administrator."""
+        bearer = {"Authorization": f"Bearer {self.api.keys['admin']}"}
+        answer = httpx.request(method, f"{self.url}/api/admin{path}", headers=bearer, **content)
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
+
+
+@contextlib.contextmanager
+def served_admin_api(home: Path, environment: dict[str, str]) -> Iterator[ServedApi]:
+    """The admin API of `home` under uvicorn in a thread of its own."""
+    port, opened = free_port(), {}
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with admin_api(home) as api:
+            app.router.routes.extend(api.app.router.routes)
+            opened["api"] = api
+            yield
+
+    server = uvicorn.Server(
+        uvicorn.Config(FastAPI(lifespan=lifespan, openapi_url=None), port=port, log_level="warning", access_log=False)
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        wait_until(lambda: server.started or not thread.is_alive(), what="uvicorn has started")
+        url = f"http://127.0.0.1:{port}"
+        (home / "receiver.json").write_text(json.dumps({"url": url}))
+        (home / "admin.key").write_text(opened["api"].keys["admin"] + "\n")
+        yield ServedApi(opened["api"], url, {**environment, "WEBHOOKS_HOME": str(home)})
+    finally:
+        server.should_exit = True
+        thread.join(timeout=30)
