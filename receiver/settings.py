@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from receiver.contract.errors import WebhooksError
 
 _CONFIG = SettingsConfigDict(
     env_prefix="WEBHOOKS_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
@@ -62,6 +64,17 @@ class HttpSettings(BaseSettings):
         default=None, description="API key with scope `admin`, taken instead of a generated one."
     )
 
+    admin_host: None = Field(default=None, description="Not available yet: where the admin API listens alone.")
+    admin_port: None = Field(default=None, description="Not available yet: where the admin API listens alone.")
+
+    @field_validator("admin_host", "admin_port", mode="before")
+    @classmethod
+    def _later(cls, value: object) -> object:
+        # Ignored, it would leave the admin API open where its owner believes it closed.
+        if value is not None:
+            raise ValueError("is not available yet; leave it out, and keep /api/admin from strangers in the proxy")
+        return value
+
     @field_validator("trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -114,3 +127,15 @@ class Settings(BaseSettings):
     http: HttpSettings = Field(default_factory=HttpSettings)
     dispatch: DispatchSettings = Field(default_factory=DispatchSettings)
     supervisor: SupervisorSettings = Field(default_factory=SupervisorSettings)
+
+
+def load_settings() -> Settings:
+    """Every setting. Raises WebhooksError naming each variable that cannot be used and why; no value is repeated."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"WEBHOOKS_{'_'.join(map(str, entry['loc'])).upper()} {entry['msg'].removeprefix('Value error, ')}"
+            for entry in error.errors(include_input=False, include_url=False)
+        )
+        raise WebhooksError(problems) from None

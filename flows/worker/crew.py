@@ -70,7 +70,7 @@ class Crew:
     async def renew(self, entrypoints: list[str]) -> None:
         """A new zygote; children come from it from now on, and the old ones end as soon as they are free."""
         async with self._renewing:
-            self._entrypoints = sorted(entrypoints)
+            self._entrypoints = sorted(set(entrypoints))
             await self._new_zygote()
         self._balance()
 

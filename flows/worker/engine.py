@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import importlib
 import inspect
 import os
 import signal
@@ -20,15 +19,16 @@ from abc import ABC
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
+import httpx
 import prefect.flow_engine
 import prefect.results
 from prefect._flow_run_suspension import mark_flow_run_suspension_requested
 from prefect._internal import control_listener
 from prefect.client.orchestration import PrefectClient, SyncPrefectClient
 from prefect.client.schemas import OrchestrationResult
-from prefect.client.schemas.objects import FlowRun, State, WorkPool
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.client.schemas.responses import SetStateStatus, WorkerFlowRunResponse
 from prefect.context import AsyncClientContext, SyncClientContext, refresh_global_settings_context
 from prefect.events.worker import EventsWorker
@@ -39,11 +39,12 @@ from prefect.logging.configuration import setup_logging
 from prefect.logging.handlers import APILogWorker
 from prefect.logging.loggers import flow_run_logger
 from prefect.runner._hook_runner import _run_hooks
-from prefect.states import to_state_create
+from prefect.states import Submitting, to_state_create
 from prefect.utilities.engine import commit_control_intent_and_ack
 from prefect.workers.base import BaseWorker
 
 from flows.worker.heartbeats import Heartbeats
+from flows.worker.pins import missing
 
 _USED = {
     "prefect.flow_engine": (
@@ -81,38 +82,51 @@ _USED = {
 }
 
 
-def check_prefect(used: dict[str, tuple[str, ...]] | None = None) -> list[str]:
+def check_prefect() -> list[str]:
     """What the installed Prefect lacks of the names and signatures used here; empty when all is there."""
-    missing = []
-    for place, signatures in (_USED if used is None else used).items():
-        module, _, attribute = place.partition(":")
-        for wanted in signatures:
-            name = wanted.partition("(")[0]
-            try:
-                owner = importlib.import_module(module)
-                found = getattr(getattr(owner, attribute) if attribute else owner, name)
-            except (ImportError, AttributeError):
-                missing.append(f"{place}.{wanted} is gone")
-                continue
-            actual = f"{name}({', '.join(inspect.signature(found).parameters)})"
-            if actual != wanted:
-                missing.append(f"{place}.{wanted} has become {actual}")
-    return missing
+    return missing(_USED)
 
 
 async def propose(
     client: PrefectClient, flow_run_id: UUID, state: State[Any], token: UUID, *, force: bool = False
 ) -> OrchestrationResult[Any]:
-    """Propose a state under our transition id. The client's own method always makes a new id."""
-    body = _proposal(flow_run_id, state, token, force)
-    response = await client.request("POST", "/flow_runs/{id}/set_state", path_params={"id": flow_run_id}, json=body)
-    return OrchestrationResult.model_validate(response.json())
+    """Propose a state under the claim's token. The client's own method always makes a new transition id.
+
+    Prefect also rejects a last state that follows the claim itself under its token: then a step comes between them.
+    """
+    result = _result(await client.request(*_SET_STATE, **_proposal(flow_run_id, state, token, force)))
+    if state.is_final() and _follows_its_claim(result):
+        await client.request(*_SET_STATE, **_proposal(flow_run_id, Submitting(), uuid4(), False))
+        result = _result(await client.request(*_SET_STATE, **_proposal(flow_run_id, state, token, force)))
+    return result
+
+
+def _propose_synchronously(
+    client: SyncPrefectClient, flow_run_id: UUID, state: State[Any], token: UUID, *, force: bool = False
+) -> OrchestrationResult[Any]:
+    result = _result(client.request(*_SET_STATE, **_proposal(flow_run_id, state, token, force)))
+    if state.is_final() and _follows_its_claim(result):
+        client.request(*_SET_STATE, **_proposal(flow_run_id, Submitting(), uuid4(), False))
+        result = _result(client.request(*_SET_STATE, **_proposal(flow_run_id, state, token, force)))
+    return result
+
+
+_SET_STATE: Any = ("POST", "/flow_runs/{id}/set_state")
 
 
 def _proposal(flow_run_id: UUID, state: State[Any], token: UUID, force: bool) -> dict[str, Any]:
     created = to_state_create(state)
     created.state_details.flow_run_id, created.state_details.transition_id = flow_run_id, token
-    return {"state": created.model_dump(mode="json", serialize_as_any=True), "force": force}
+    body = {"state": created.model_dump(mode="json", serialize_as_any=True), "force": force}
+    return {"path_params": {"id": flow_run_id}, "json": body}
+
+
+def _result(response: httpx.Response) -> OrchestrationResult[Any]:
+    return OrchestrationResult.model_validate(response.json())
+
+
+def _follows_its_claim(result: OrchestrationResult[Any]) -> bool:
+    return result.status == SetStateStatus.REJECT and result.state is not None and result.state.is_pending()
 
 
 def accepted(result: OrchestrationResult[Any]) -> bool:
@@ -211,11 +225,10 @@ class ChildEngine:
 
         def set_flow_run_state(flow_run_id: UUID, state: State[Any], force: bool = False) -> Any:
             if self._current and state.is_final() and str(flow_run_id) == str(self._current[0]):
-                body = _proposal(self._current[0], state, self._current[1], force)
-                sent: Any = client.request(
-                    "POST", "/flow_runs/{id}/set_state", path_params={"id": flow_run_id}, json=body
-                )
-                return _result_later(sent) if inspect.isawaitable(sent) else _result(sent)
+                run_id, token, _ = self._current
+                if isinstance(client, SyncPrefectClient):
+                    return _propose_synchronously(client, run_id, state, token, force=force)
+                return propose(client, run_id, state, token, force=force)
             return set_state(flow_run_id, state, force)
 
         def update_flow_run(flow_run_id: UUID, *args: Any, **changes: Any) -> Any:
@@ -334,14 +347,6 @@ async def _exhaust(generator: AsyncIterator[Any]) -> None:
         pass
 
 
-def _result(response: Any) -> OrchestrationResult[Any]:
-    return OrchestrationResult.model_validate(response.json())
-
-
-async def _result_later(response: Any) -> OrchestrationResult[Any]:
-    return _result(await response)
-
-
 class PrefectSide(BaseWorker[Any, Any, Any], ABC):
     """What the warm worker needs of `BaseWorker`, under names of our own."""
 
@@ -360,11 +365,6 @@ class PrefectSide(BaseWorker[Any, Any, Any], ABC):
         # only pending runs and does not look for suspensions; ours replaces it.
         if self._work_pool is not None:
             await self.synced()
-
-    @property
-    def pool(self) -> WorkPool:
-        """The work pool as Prefect last described it."""
-        return self.work_pool
 
     @property
     def pool_name(self) -> str:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 from prefect.client.orchestration import PrefectClient
@@ -50,12 +50,13 @@ class Reports:
         self._log.debug("Flow run %s is not ours: %s", run.id, result.details)
         return False
 
-    async def _report(self, run: FlowRun, state: State[None], *, force: bool = False) -> State[None] | None:
+    async def _report(
+        self, run: FlowRun, state: State[None], *, force: bool = False, token: UUID | None = None
+    ) -> State[None] | None:
         """The state when Prefect took it, None when the run had another end already or is gone."""
+        mark = token or claim_token(run.id, run.run_count)
         try:
-            result = await self._insist(
-                lambda: propose(self._client, run.id, state, claim_token(run.id, run.run_count), force=force)
-            )
+            result = await self._insist(lambda: propose(self._client, run.id, state, mark, force=force))
         except ObjectNotFound:
             return None
         if not accepted(result) or result.state is None:
@@ -80,7 +81,7 @@ class Reports:
     async def again(self, run: FlowRun) -> None:
         """Give a claimed run back, which never began."""
         message = "Given back by its warm worker before it began."
-        await self._report(run, Scheduled(scheduled_time=datetime.now(UTC), message=message))
+        await self._report(run, Scheduled(scheduled_time=datetime.now(UTC), message=message), token=uuid4())
 
     async def read(self, flow_run_id: UUID) -> FlowRun | None:
         """The run as Prefect has it, None when it is gone."""

@@ -35,6 +35,7 @@ from flows.worker.watcher import Watcher
 
 RELOAD_VARIABLE = "WEBHOOKS_WARM_RELOAD"
 _RELOAD_SECONDS = 0.5
+_RENEW_SECONDS = 1.0
 _NET_SECONDS = 10.0  # how often runs in hand are read, should an event be missed
 _AFTER_REFUSAL_SECONDS = 0.1  # another worker was faster: not at once again
 _LOOK_AHEAD = 100
@@ -62,13 +63,14 @@ class WarmWorker(PrefectSide):
         self._instance: Instance | None = None
         self._bell = asyncio.Event()
         self._alarms: dict[datetime, asyncio.TimerHandle] = {}
-        self._looking_ahead = False
+        self._looking_ahead = self._importing = False
+        self._wanted: set[str] = set()
         self._background: list[asyncio.Task[None]] = []
         self._renewals: set[asyncio.Task[None]] = set()
 
     async def synced(self) -> None:
         """The pool is known: open everything at first, later take over what its template says now."""
-        options = PoolOptions.from_template(self.pool.base_job_template, self.limit)
+        options = PoolOptions.from_template(self.work_pool.base_job_template, self.limit)
         if self._crew is None:
             await self._open(options)
         else:
@@ -92,14 +94,14 @@ class WarmWorker(PrefectSide):
             lookups=lookups,
             reports=Reports(self.client, self.name, self._instance.id, self.log),
             instance=self._instance,
-            pool=lambda: self.pool,
+            pool=lambda: self.work_pool,
             worker=self.name,
             worker_id=lambda: self.backend_id,
             on_new_entrypoint=self._import_too,
             log=self.log,
         )
         watcher = Watcher(
-            self.pool.id,
+            self.work_pool.id,
             may_start=self._heard_of,
             cancel=desk.cancel,
             suspended=desk.suspended,
@@ -193,12 +195,19 @@ class WarmWorker(PrefectSide):
         crew = self._crew
         assert crew is not None
 
-        async def renew() -> None:
-            if entrypoint not in crew.entrypoints:
-                self.log.info("Renewing the zygote: %s is new", entrypoint)
-                await crew.renew([*crew.entrypoints, entrypoint])
+        self._wanted.add(entrypoint)
+        if not self._importing:
+            self._importing = True
+            self._spawn(self._import_wanted(crew))
 
-        self._spawn(renew())
+    async def _import_wanted(self, crew: Crew) -> None:
+        try:
+            while new := self._wanted - set(crew.entrypoints):
+                await asyncio.sleep(_RENEW_SECONDS)  # a deploy brings several
+                self.log.info("Renewing the zygote: %s is new", ", ".join(sorted(new)))
+                await crew.renew([*await Lookups(self.client).entrypoints(self.pool_name), *self._wanted])
+        finally:
+            self._importing = False
 
     async def _watch_files(self) -> None:
         crew = self._crew

@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 import typer
 
+from receiver.contract.errors import WebhooksError
+
 if TYPE_CHECKING:
     import httpx
 
@@ -99,6 +101,14 @@ class AdminClient:
             if not (cursor := page.get("next_cursor")):
                 return
 
+    def accepts(self, key: str) -> bool:
+        """Whether the receiver takes another key for reading."""
+        try:
+            AdminClient(Connection(self.url, key), self._http).get("/deliveries", limit=1)
+        except CommandFailed:
+            return False
+        return True
+
     def request(self, method: str, path: str, *, query: Mapping[str, Any] | None = None, content: object = None) -> Any:
         """The JSON answer to a request, None when it has no body. `path` is below `/api/admin`."""
         import httpx
@@ -161,7 +171,7 @@ def failures_told() -> Iterator[None]:
     """Ends a command that failed with its message on standard error and exit code 1."""
     try:
         yield
-    except CommandFailed as failure:
+    except (CommandFailed, WebhooksError) as failure:
         print(f"webhooks: {failure}", file=sys.stderr)
         raise typer.Exit(1) from None
     except BrokenPipeError:  # the reader, `head` for example, has seen enough

@@ -16,6 +16,7 @@ import typer
 
 from receiver.cli import app
 from receiver.cli.client import AdminClient, CommandFailed, connected, failures_told
+from receiver.cli.flow_access import give_flows_access
 from receiver.cli.output import print_json, print_table, printable
 from receiver.contract.errors import DefinitionError
 from receiver.webhooks.deploy_plan import Change, Step, plan_deploy
@@ -50,6 +51,8 @@ def deploy(
                 "the one there is through the admin API."
             )
         warnings = [] if dry_run else carry_out(client, steps, prune=prune)
+        if not (skip_prefect or dry_run):
+            give_flows_access(client, prefect_environment())
         if as_json:
             print_json(
                 {

@@ -38,10 +38,16 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, hea
     from rich.table import Table
     from rich.text import Text
 
-    console = Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH, color_system=None)
+    terminal = sys.stdout.isatty()
+    console = Console() if terminal else Console(width=_PLAIN_WIDTH, color_system=None)
     table = Table(box=None, pad_edge=False, header_style="bold", show_header=header)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(value)) for value in row))
-    console.print(table)
+    if terminal:
+        console.print(table)
+    else:
+        with console.capture() as printed:
+            console.print(table)
+        print("\n".join(line.rstrip() for line in printed.get().splitlines()))

@@ -15,9 +15,10 @@ def up() -> None:
     """
     from receiver.cli.client import failures_told
     from receiver.cli.deploy import find_project
-    from receiver.settings import Settings
+    from receiver.settings import load_settings
     from receiver.supervisor.assemble import run_up
 
     with failures_told():
+        settings = load_settings()
         project = find_project()
-    raise typer.Exit(run_up(Settings(), project))
+    raise typer.Exit(run_up(settings, project))

@@ -15,6 +15,21 @@ from receiver.contract.errors import EnvelopeError
 
 Values = str | list[str]
 
+_KINDS: dict[str, type[Any]] = {
+    "delivery_id": str,
+    "attempt": int,
+    "webhook": str,
+    "method": str,
+    "path": str,
+    "client_ip": str,
+    "headers": dict,
+    "query": dict,
+    "params": dict,
+    "verification": dict,
+    "files": list,
+    "received_at": str,
+}
+
 
 class Headers(Mapping[str, Values]):
     """Headers by name in any case; a repeated one is a list. Iterating gives the lower-case names."""
@@ -72,8 +87,11 @@ class Context:
     def __init__(self, document: Mapping[str, Any], *, by_reference: bool = False) -> None:
         if not isinstance(document, Mapping) or document.get("v", 1) != 1:
             raise EnvelopeError("this is no request of the receiver's, or one of a newer version")
+        for name, kind in _KINDS.items():
+            if not isinstance(document.get(name, kind()), kind):
+                raise EnvelopeError(f"this is no request of the receiver's: its {name} has a wrong type")
         try:
-            delivery_id = str(document.get("delivery_id", ""))
+            delivery_id = document.get("delivery_id", "")
             headers = Headers(document.get("headers", {}))
             files = tuple(FileRef(**file, delivery_id=delivery_id) for file in document.get("files", ()))
             received_at = datetime.fromisoformat(document.get("received_at", "1970-01-01T00:00:00+00:00"))

@@ -33,8 +33,8 @@ async def fetch(path: str, params: Mapping[str, str] | None = None) -> bytes:
     try:
         async with get_client() as prefect:
             block = await prefect.read_block_document_by_name(BLOCK_NAME, BLOCK_TYPE, include_secrets=True)
-    except ObjectNotFound:
-        raise _no_block() from None
+    except (ObjectNotFound, httpx.HTTPError) as error:
+        raise _no_block(error) from None
     url, headers = _access(block.data)
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=_TIMEOUT) as client:
         for pause in (*PAUSES, None):
@@ -42,7 +42,7 @@ async def fetch(path: str, params: Mapping[str, str] | None = None) -> bytes:
                 response = await client.get(path, params=params)
             except httpx.TransportError as error:
                 if pause is None:
-                    raise _unreachable(url, error) from error
+                    raise _unreachable(url, error) from None
             else:
                 if pause is None or response.status_code not in _PASSING:
                     return _content(response, url, path)
@@ -59,8 +59,8 @@ def fetch_blocking(path: str, params: Mapping[str, str] | None = None) -> bytes:
     try:
         with get_client(sync_client=True) as prefect:
             block = prefect.read_block_document_by_name(BLOCK_NAME, BLOCK_TYPE, include_secrets=True)
-    except ObjectNotFound:
-        raise _no_block() from None
+    except (ObjectNotFound, httpx.HTTPError) as error:
+        raise _no_block(error) from None
     url, headers = _access(block.data)
     with httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT) as client:
         for pause in (*PAUSES, None):
@@ -68,7 +68,7 @@ def fetch_blocking(path: str, params: Mapping[str, str] | None = None) -> bytes:
                 response = client.get(path, params=params)
             except httpx.TransportError as error:
                 if pause is None:
-                    raise _unreachable(url, error) from error
+                    raise _unreachable(url, error) from None
             else:
                 if pause is None or response.status_code not in _PASSING:
                     return _content(response, url, path)
@@ -80,6 +80,11 @@ def _access(data: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     url, key = data.get("url"), data.get("key")
     if not isinstance(url, str) or not url or not isinstance(key, str) or not key:
         raise FetchError(f"the block {BLOCK_TYPE}/{BLOCK_NAME} lacks url or key; `webhooks deploy` writes it again")
+    if not url.startswith(("http://", "https://")) or not (key.isascii() and key.isprintable()):
+        # An HTTP client would repeat a key it cannot send in its error.
+        raise FetchError(
+            f"the block {BLOCK_TYPE}/{BLOCK_NAME} has an unusable url or key; `webhooks deploy` writes it again"
+        )
     return url.rstrip("/"), {"Authorization": f"Bearer {key}"}
 
 
@@ -94,7 +99,13 @@ def _content(response: httpx.Response, url: str, path: str) -> bytes:
     raise FetchError(f"the receiver at {url} answered {response.status_code} to {path}{hint}")
 
 
-def _no_block() -> FetchError:
+def _no_block(error: Exception) -> FetchError:
+    import httpx
+
+    if isinstance(error, httpx.HTTPError):
+        return FetchError(
+            f"Prefect did not give the block {BLOCK_TYPE}/{BLOCK_NAME} ({type(error).__name__}); is its server running?"
+        )
     return FetchError(f"there is no Prefect block {BLOCK_TYPE}/{BLOCK_NAME}; `webhooks deploy` writes it")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any, Literal
@@ -16,12 +17,31 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 METHODS: tuple[Method, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE")
 MAX_BODY = 25 * 1024 * 1024
 MAX_WINDOW = timedelta(days=400)
+MAX_DEPLOYMENT = 512
 
 PARAMETER_ROOTS = frozenset({"context", "now"})
 KEY_ROOTS = frozenset({"context"})
 RESPONSE_ROOTS = frozenset({"context", "now"})
 SYNC_RESPONSE_ROOTS = RESPONSE_ROOTS | {"result"}
 MAX_TIMEOUT = 120.0
+
+
+_KEY = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?", re.ASCII)
+_DEPLOYMENT = re.compile(r"[^/\s](?:[^/\n]*[^/\s])?/[^/\s](?:[^/\n]*[^/\s])?")
+
+
+def check_key(value: Any) -> Any:
+    """A slug that may stand in a URL as it is."""
+    if not isinstance(value, str) or not _KEY.fullmatch(value):
+        raise ValueError("is 1-64 lower-case letters, digits, '-' and '_', with a letter or digit at both ends")
+    return value
+
+
+def check_deployment(value: Any) -> Any:
+    """The name Prefect gives a deployment."""
+    if not isinstance(value, str) or len(value) > MAX_DEPLOYMENT or not _DEPLOYMENT.fullmatch(value):
+        raise ValueError("is a Prefect deployment's name, flow-name/deployment-name")
+    return value
 
 
 def check_methods(value: Any) -> Any:
@@ -106,7 +126,10 @@ def check_response_headers(value: Any) -> Any:
     """Header templates that belong to no connection."""
     if not isinstance(value, dict):
         raise ValueError("maps names of headers to templates")  # noqa: TRY004 (pydantic takes ValueError)
-    check_headers(value)
+    for name, text in value.items():
+        # What a template gives is checked with each reply; its own text is not what is sent.
+        static = not isinstance(text, str) or _compiled(text, roots=SYNC_RESPONSE_ROOTS).is_static
+        check_headers({name: text if static else ""})
     _compiled(value, roots=SYNC_RESPONSE_ROOTS)
     return value
 

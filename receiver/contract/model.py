@@ -5,12 +5,21 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    model_validator,
+)
 
 from receiver.contract import fields
 from receiver.contract.errors import TemplateError
 from receiver.contract.paths import check_path
 from receiver.contract.quantities import format_duration
+from receiver.contract.reply import check_status_and_body
 from receiver.contract.templates import Template, compile_template
 
 DEFAULT_MAX_BODY = 1024 * 1024
@@ -47,6 +56,11 @@ class ResponseTemplate(_Frozen):
         default=None, description="Text or any JSON value with templates in its strings."
     )
 
+    @model_validator(mode="after")
+    def _has_a_body_where_it_may(self) -> Self:
+        check_status_and_body(self.status, self.body)
+        return self
+
     def headers_template(self) -> Template:
         """The compiled headers; roots are `context` and `now`."""
         return compile_template(dict(self.headers), roots=fields.SYNC_RESPONSE_ROOTS)
@@ -62,7 +76,7 @@ class WebhookDefinition(_Frozen):
     None in `on_invalid`, `max_body` and `deduplicate` leaves the choice to the verification scheme's preset.
     """
 
-    key: Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?$")] = Field(
+    key: Annotated[str, BeforeValidator(fields.check_key)] = Field(
         description="Slug in the URL `/api/webhooks/<key>`: 1-64 lower-case letters, digits, `-` and `_`."
     )
     path: Annotated[str, BeforeValidator(check_path)] | None = Field(
@@ -75,7 +89,7 @@ class WebhookDefinition(_Frozen):
         default="async",
         description="`async`: acknowledged as soon as stored; `sync`: answered with the flow's reply.",
     )
-    deployment: Annotated[str, StringConstraints(pattern=r"^[^/\s][^/]*/[^/]*[^/\s]$", max_length=512)] | None = Field(
+    deployment: Annotated[str, BeforeValidator(fields.check_deployment)] | None = Field(
         default=None, description="Prefect deployment, `flow-name/deployment-name`."
     )
     parameters: Annotated[dict[str, Any], BeforeValidator(fields.check_parameters)] = Field(

@@ -18,6 +18,12 @@ LATER = frozenset({"split", "batch", "ordering_key", "rate_limit", "cors", "rete
 """Fields that are refused until they work."""
 
 FIELDS = tuple(field.alias or name for name, field in WebhookDefinition.model_fields.items())
+_WORDS = {
+    "extra_forbidden": "there is no such field",
+    "missing": "is required",
+    "model_type": "is an object of fields",
+    "string_type": "is text",
+}
 _KEY_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -36,7 +42,7 @@ def parse_definition(data: Mapping[str, Any], *, by: Author) -> WebhookDefinitio
     if not isinstance(data, Mapping):
         raise DefinitionError("definition", "is an object of fields")
     given = {str(name): _as_json(value) for name, value in data.items() if value is not None}
-    _check_names(given)
+    _check_names(data)
     if flaw := find_flaw(given):
         raise DefinitionError(flaw.path.strip(".") or "definition", flaw.problem)
     _check_verification(given.get("verification"), by)
@@ -52,13 +58,13 @@ def parse_definition(data: Mapping[str, Any], *, by: Author) -> WebhookDefinitio
 def _as_json(value: Any) -> Any:
     """Python's other collections, in which a decorator may give methods or addresses, as lists."""
     if isinstance(value, set | frozenset):
-        return sorted(value)
+        return sorted(value, key=str)
     return list(value) if isinstance(value, tuple) else value
 
 
-def _check_names(given: Mapping[str, Any]) -> None:
-    for name in given:
-        if name in LATER:
+def _check_names(data: Mapping[Any, Any]) -> None:
+    for name in map(str, data):
+        if name in LATER and data.get(name) is not None:
             raise DefinitionError(name, "is not available yet; leave it out")
         if name not in FIELDS:
             near = difflib.get_close_matches(name, FIELDS, n=1)
@@ -89,5 +95,5 @@ def _first_problem(error: ValidationError) -> DefinitionError:
     first = error.errors(include_url=False, include_context=False)[0]
     # A union puts the member's name into the path; only names of fields, keys and positions say something.
     steps = [str(step) for step in first["loc"] if not str(step).startswith(("function-", "literal", "Deduplication"))]
-    problem = first["msg"].removeprefix("Value error, ")
+    problem = _WORDS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
     return DefinitionError(".".join(steps) or "definition", problem)

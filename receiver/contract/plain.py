@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ MAX_DEPTH = 100
 RESERVED_KEYS = frozenset({"$ref", "__prefect_kind", "__class__", "__exc_type__"})
 """Keys that Prefect acts upon: it loads secret blocks, renders Jinja and imports classes for them."""
 
+_LONGEST_PATH = 300  # a path goes into answers and rows, and its keys are the sender's
 _SMALLEST_INT, _LARGEST_INT = -(2**63), 2**64 - 1
 
 Parent = tuple[Any, Any] | None
@@ -75,15 +77,27 @@ def size_up_to(value: Any, limit: int) -> int:
     return total
 
 
+def largest_collection(value: Any) -> int:
+    """The number of entries of the longest list or object anywhere in `value`."""
+    largest = 0
+    pending: list[Any] = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict | list):
+            largest = max(largest, len(item))
+            pending.extend(child for _, child in _children(item) if isinstance(child, dict | list))
+    return largest
+
+
 def deeper_than(value: Any, limit: int) -> bool:
     """Whether `value` has more than `limit` levels of objects and lists."""
-    level: list[Any] = [value] if isinstance(value, dict | list) else []
-    depth = 0
-    while level:
-        depth += 1
-        if depth > limit:
-            return True
-        level = [child for item in level for _, child in _children(item) if isinstance(child, dict | list)]
+    pending: list[tuple[Any, int]] = [(value, 1)]
+    while pending:
+        item, depth = pending.pop()
+        if isinstance(item, dict | list):
+            if depth > limit:
+                return True
+            pending.extend((child, depth + 1) for _, child in _children(item))
     return False
 
 
@@ -127,7 +141,8 @@ def _spell(place: Parent) -> str:
     while place is not None:
         place, step = place
         steps.append(step)
-    return spell_path(steps[::-1])
+    path = spell_path(steps[::-1])
+    return path if len(path) <= _LONGEST_PATH else f"{path[:_LONGEST_PATH]}…"
 
 
 def spell_path(steps: list[Any]) -> str:
@@ -141,5 +156,5 @@ def spell_path(steps: list[Any]) -> str:
         elif all(character.isalnum() or character in "_-$" for character in step) and step:
             text += f".{step}"
         else:
-            text += '["' + step.encode("ascii", "backslashreplace").decode() + '"]'
+            text += f"[{json.dumps(step)}]"
     return text

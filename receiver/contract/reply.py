@@ -29,6 +29,7 @@ _FORBIDDEN = frozenset(
         "upgrade",
     }
 )
+_BODILESS = frozenset({204, 205, 304})
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}", re.ASCII)
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]{0,8192}")
 
@@ -44,6 +45,12 @@ def check_headers(headers: Mapping[Any, Any]) -> None:
             raise ValueError(f"'{name}' is text, not {type(value).__name__}")  # noqa: TRY004 (one type for callers)
         if not _VALUE.fullmatch(value):
             raise ValueError(f"'{name}' holds a line break, a control character or one outside Latin-1, or is too long")
+
+
+def check_status_and_body(status: int, body: Any) -> None:
+    """Raise ValueError for a body with a status that has none in HTTP."""
+    if status in _BODILESS and body is not None:
+        raise ValueError(f"an answer with status {status} has no body; leave it out, or take another status")
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,10 @@ class Reply:
             check_headers(self.headers or {})
         except ValueError as error:
             raise BadReply(f"headers: {error}") from None
+        try:
+            check_status_and_body(self.status, self.body)
+        except ValueError as error:
+            raise BadReply(f"body: {error}") from None
         if not isinstance(self.body, bytes | str) and (flaw := find_flaw(self.body, path="body")):
             raise BadReply(f"{flaw.path}: {flaw.problem}")
         self.to_wire()
@@ -75,8 +86,9 @@ class Reply:
     def to_wire(self) -> dict[str, Any]:
         """`{"v": 1, "status", "headers", "body"}` as plain JSON.
 
-        A body of bytes travels as `{"base64": ...}` and one of text as `{"text": ...}` under `"body"`, JSON as
-        `{"json": "<ASCII JSON>"}`: text alone crosses to Prefect. No body is null.
+        Under `"body"`, bytes travel as `{"base64": ...}`, text as `{"text": "<ASCII JSON>"}`, all else as
+        `{"json": "<ASCII JSON>"}`: no character that a database refuses, and no key that Prefect would act upon. No
+        body is null.
         """
         wire = {"v": 1, "status": self.status, "headers": dict(self.headers or {}), "body": self._wire_body()}
         if (size := len(json.dumps(wire))) > MAX_REPLY:
@@ -115,5 +127,5 @@ class Reply:
                 self.body.encode()
             except UnicodeEncodeError:
                 raise BadReply("body: holds half of a surrogate pair, which is no character") from None
-            return {"text": self.body}
+            return {"text": json.dumps(self.body)}
         return {"json": json.dumps(self.body, allow_nan=False, separators=(",", ":"))}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from receiver.contract.errors import TemplateError
+from receiver.contract.plain import find_flaw
 from receiver.contract.template_filters import FILTERS, Call
 
 MAX_FILTERS, MAX_STEPS = 16, 64
@@ -73,7 +74,7 @@ class _Reader:
             self.at += 1
         name = self.text[begin : self.at]
         if name not in self.roots:
-            self.fail(f"'${name}' is not known here; there is {allowed}")
+            self.fail(f"'${name[:40]}' is not known here; there is {allowed}")
         return name
 
     def steps(self) -> tuple[str | int, ...]:
@@ -131,14 +132,14 @@ class _Reader:
             self.at += 1
         name = self.text[begin : self.at]
         if name not in FILTERS:
-            self.fail(f"'{name}' is no filter; there is {', '.join(FILTERS)}")
+            self.fail(f"'{name[:40]}' is no filter; there is {', '.join(FILTERS)}")
         arguments: list[Any] = []
         self.space()
         if self.peek() == "(":
             self.at += 1
             self.space()
             if self.peek() != ")":
-                arguments.append(self.literal())
+                arguments.append(self.argument(name))
                 self.space()
             if self.peek() != ")":
                 self.fail(f"has no ')' after the argument of '{name}'")
@@ -147,6 +148,12 @@ class _Reader:
             return Call(name, FILTERS[name].check(arguments))
         except ValueError as error:
             self.fail(f"'{name}' {error}")
+
+    def argument(self, name: str) -> Any:
+        value = self.literal()
+        if flaw := find_flaw(value, path="argument"):
+            self.fail(f"'{name}' cannot take this: {flaw.path} {flaw.problem}")
+        return value
 
     def literal(self) -> Any:
         try:

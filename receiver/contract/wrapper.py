@@ -39,6 +39,10 @@ def webhook(key: str | None = None, **definition: Any) -> Callable[[FlowT], Flow
         function = getattr(flow, "fn", None)
         if function is None or not callable(flow):
             raise DefinitionError("webhook", "put @webhook(...) above @flow, not below it")
+        if (other := get_definition(flow)) is not None:
+            raise DefinitionError(
+                "webhook", f"the flow has the webhook '{other.key}' already; a second needs a flow of its own"
+            )
         flow.fn = _wrap(function, parsed)  # type: ignore[attr-defined] # a Prefect flow, which is not imported here
         return flow
 

@@ -2,64 +2,114 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from itertools import islice
+from dataclasses import dataclass
 from typing import Any
 
 import jsonschema_rs
 
 from receiver.contract.errors import DefinitionError, Unusable
-from receiver.contract.plain import deeper_than, size_up_to
+from receiver.contract.plain import deeper_than, find_flaw, size_up_to, spell_path
 from receiver.contract.reasons import Reason
+from receiver.ingress.schema_cost import depth_allowed
 
-LARGEST = 64 * 1024
-DEEPEST = 50
-MOST_PROBLEMS = 20
+MAX_SCHEMA = 64 * 1024
+MAX_SCHEMA_DEPTH = 32
+MAX_PROBLEMS = 20
+LISTED_UP_TO = 20_000
+"""About the characters of a body up to which every problem is looked for; in a longer one, only the first.
+
+The library collects all of them before it gives one: tens of microseconds each, for every item of a long list.
+"""
+_PATTERN_SIZE = 100_000  # bytes of a compiled pattern; this refuses nested repetitions such as (a{1,50}){1,50}
 
 
+@dataclass(frozen=True)
 class BodySchema:
-    """A compiled JSON Schema."""
+    """A compiled JSON Schema; make one with `compile_schema`."""
 
-    def __init__(self, validator: jsonschema_rs.Validator) -> None:
-        self._validator = validator
+    validator: jsonschema_rs.Validator
+    max_depth: int
 
     def check(self, data: Any) -> None:
-        """Pass, or raise Unusable (SCHEMA_MISMATCH) with at most 20 problems: JSON pointers, no value."""
-        problems = tuple(
-            {"path": _pointer(error.instance_path), "problem": _words(error)}
-            for error in islice(self._validator.iter_errors(data), MOST_PROBLEMS)
-        )
-        if problems:
-            raise Unusable(Reason.SCHEMA_MISMATCH, f"{problems[0]['path'] or '/'}: {problems[0]['problem']}", problems)
+        """Pass, or raise Unusable (`schema_mismatch`) with at most 20 problems: JSON path and what is wrong there."""
+        if deeper_than(data, self.max_depth):
+            raise _mismatch([{"path": "data", "problem": f"is more than {self.max_depth} levels deep"}])
+        try:
+            if self.validator.is_valid(data):
+                return
+            problems = self._problems(data)
+        except UnicodeEncodeError:
+            problems = [{"path": "data", "problem": "holds half of a surrogate pair, which is no character"}]
+        raise _mismatch(problems)
+
+    def _problems(self, data: Any) -> list[dict[str, str]]:
+        if size_up_to(data, LISTED_UP_TO) > LISTED_UP_TO:
+            try:
+                self.validator.validate(data)
+            except jsonschema_rs.ValidationError as first:
+                return [_problem(first)]
+        problems: list[dict[str, str]] = []
+        for error in self.validator.iter_errors(data):
+            problems.append(_problem(error))
+            if len(problems) == MAX_PROBLEMS:
+                break
+        return problems
 
 
 def compile_schema(schema: Mapping[str, Any]) -> BodySchema:
-    """Check a schema once. Raises DefinitionError (field `schema`, with a path).
+    """Check a JSON Schema once (draft 4 to 2020-12, by `$schema`; formats are checked too).
 
-    Patterns run in linear time. References reach inside the schema only: nothing is fetched.
+    Patterns are matched in linear time, so they have no look-around and no back-references. References stay within the
+    schema: nothing is fetched. Raises DefinitionError whose field is the path, e.g. `schema.properties.age.type`.
     """
+    if not isinstance(schema, Mapping):
+        raise DefinitionError("schema", "is a JSON Schema, an object")
     plain = dict(schema)
-    if size_up_to(plain, LARGEST) > LARGEST or deeper_than(plain, DEEPEST):
-        raise DefinitionError("schema", f"is over {LARGEST // 1024} KiB or deeper than {DEEPEST} levels")
+    if size_up_to(plain, MAX_SCHEMA) > MAX_SCHEMA:
+        raise DefinitionError("schema", f"is over {MAX_SCHEMA // 1024} KiB")
+    if deeper_than(plain, MAX_SCHEMA_DEPTH):
+        raise DefinitionError("schema", f"is more than {MAX_SCHEMA_DEPTH} levels deep")
+    if flaw := find_flaw(plain, path="schema"):
+        raise DefinitionError(flaw.path, flaw.problem)
+    depth = depth_allowed(plain)
     try:
         validator = jsonschema_rs.validator_for(
-            plain, mask="***", retriever=_refuse, pattern_options=jsonschema_rs.RegexOptions()
+            plain,
+            validate_formats=True,
+            mask="the value",
+            pattern_options=jsonschema_rs.RegexOptions(size_limit=_PATTERN_SIZE),
+            offline=True,
         )
     except jsonschema_rs.ValidationError as error:
-        raise DefinitionError("schema", f"at '{_pointer(error.instance_path)}': {error.message}") from None
-    except (jsonschema_rs.ReferencingError, ValueError) as error:
-        raise DefinitionError("schema", f"cannot be used: {str(error)[:300]}") from None
-    return BodySchema(validator)
+        raise _broken(plain, error) from None
+    except (ValueError, jsonschema_rs.ReferencingError) as error:
+        raise DefinitionError("schema", str(error)[:300]) from None
+    return BodySchema(validator, depth)
 
 
-def _refuse(address: str) -> Any:
-    raise ValueError(f"{address} is outside this schema; put what is needed under $defs")
+def _broken(schema: dict[str, Any], error: jsonschema_rs.ValidationError) -> DefinitionError:
+    path = spell_path(["schema", *error.instance_path])
+    value: Any = schema
+    try:
+        for step in error.instance_path:
+            value = value[step]
+    except (KeyError, IndexError, TypeError):
+        value = None
+    shown = json.dumps(value)[:60]
+    if any(step in {"pattern", "patternProperties"} for step in error.instance_path):
+        return DefinitionError(
+            path,
+            f"{shown} is no pattern that is matched in linear time: no look-around, back-references or large {{n,m}}",
+        )
+    return DefinitionError(path, str(error.message).replace("the value", shown)[:300])
 
 
-def _pointer(path: list[str | int]) -> str:
-    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
+def _problem(error: jsonschema_rs.ValidationError) -> dict[str, str]:
+    return {"path": spell_path(["data", *error.instance_path]), "problem": str(error.message)[:300]}
 
 
-def _words(error: jsonschema_rs.ValidationError) -> str:
-    # Masked by the library: a value of the body may be a secret, and the problem goes to the sender and to the log.
-    return str(error.message)[:300]
+def _mismatch(problems: list[dict[str, str]]) -> Unusable:
+    first = problems[0]
+    return Unusable(Reason.SCHEMA_MISMATCH, f"{first['path']}: {first['problem']}", tuple(problems))

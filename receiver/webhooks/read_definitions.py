@@ -18,6 +18,8 @@ from typing import Any
 
 from receiver.contract.definition import get_definition
 
+_OURS = Path(__file__).parents[1]
+
 
 def load(entrypoint: str) -> object:
     """The object an entrypoint names: `package.module.flow`, `package.module:flow` or `folder/file.py:flow`."""
@@ -39,18 +41,18 @@ def load(entrypoint: str) -> object:
 
 
 def problem_of(error: BaseException, project: Path) -> str:
-    """File, line and message of what an import raised: the innermost line of the project, else the outermost of all."""
+    """File, line and message of what an import raised; the file is the innermost of the project's own."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{_relative(error.filename, project)}:{error.lineno}: {type(error).__name__}: {error.msg}"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
-    own = [frame for frame in frames if _is_own(frame.filename, project)]
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_own(frame.filename, project)]
     message = f"{type(error).__name__}: {error}"
     return f"{_relative(own[-1].filename, project)}:{own[-1].lineno}: {message}" if own else message
 
 
 def _is_own(filename: str, project: Path) -> bool:
     path = Path(filename)
-    return path.is_relative_to(project) and not {"site-packages", "dist-packages"} & set(path.parts)
+    installed = {"site-packages", "dist-packages"} & set(path.parts)
+    return path.is_relative_to(project) and not path.is_relative_to(_OURS) and not installed
 
 
 def _relative(filename: str, project: Path) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
+import httpx
 import pytest
 
 from tests.support.admin import AdminApi, admin_api
@@ -37,11 +39,11 @@ async def api(tmp_path) -> AsyncIterator[AdminApi]:
         yield opened
 
 
-def is_problem(answer, status):
+def is_problem(answer: httpx.Response, status: int) -> dict[str, Any]:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["cache-control"] == "no-store"
-    problem = answer.json()
+    problem: dict[str, Any] = answer.json()
     assert problem["status"] == status
     assert problem["title"] and problem["detail"]
     return problem

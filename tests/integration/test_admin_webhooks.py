@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from typing import Any
 
+import httpx
 import pytest
 
 from receiver.deliveries.lifecycle import Status
@@ -13,8 +15,8 @@ from tests.support.admin import AdminApi, admin_api
 from tests.support.inbox import NOW, new_delivery
 
 PLANTED = "planted-secret-value"
-OPEN = {"key": "orders", "deployment": "orders/default", "verification": {"scheme": "none"}}
-KEYED = {**OPEN, "verification": {"scheme": "api-key", "secret": PLANTED}}
+OPEN: dict[str, Any] = {"key": "orders", "deployment": "orders/default", "verification": {"scheme": "none"}}
+KEYED: dict[str, Any] = {**OPEN, "verification": {"scheme": "api-key", "secret": PLANTED}}
 
 
 @pytest.fixture
@@ -98,7 +100,7 @@ async def test_a_definition_that_cannot_be_used_names_the_field(api, change, fie
 async def test_a_plain_secret_goes_into_a_block_and_no_answer_ever_holds_it(api):
     texts = []
 
-    async def call(caller, method, path, content=None):
+    async def call(caller: httpx.AsyncClient, method: str, path: str, content: Any = None) -> Any:
         answer = await caller.request(method, path, json=content)
         assert answer.status_code < 400, answer.text
         texts.append(answer.text + str(answer.headers))

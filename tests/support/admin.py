@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import threading
@@ -19,6 +20,7 @@ from receiver.admin.api import admin_router
 from receiver.admin.services import AdminServices
 from receiver.contract.definition import WebhookDefinition, parse_definition
 from receiver.contract.errors import WebhooksError
+from receiver.contract.reasons import Reason
 from receiver.deliveries.store import DeliveryStore
 from receiver.ingress.answers import Answer
 from receiver.ingress.parameters import StoredContexts
@@ -29,6 +31,7 @@ from receiver.storage import Database
 from receiver.webhooks.catalog import Routes
 from receiver.webhooks.definitions import DefinitionStore
 from receiver.webhooks.keys import KeyStore
+from tests.support.inbox import new_delivery
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
@@ -136,6 +139,21 @@ class ServedApi:
         answer = httpx.request(method, f"{self.url}/api/admin{path}", headers=bearer, **content)
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
+
+    def store(self, **fields: Any) -> str:
+        """Store a delivery as the ingress would; its id."""
+        new = new_delivery(**{"received_at": datetime.now(UTC), **fields})
+        return asyncio.run(self.api.services.deliveries.accept(new, new.received_at)).id
+
+    def give_up(self, delivery_id: str) -> None:
+        """Make a queued delivery dead."""
+
+        async def make() -> None:
+            store, now = self.api.services.deliveries, datetime.now(UTC)
+            (claim,) = [each for each in await store.claim(100, 60, now, "test") if each.delivery_id == delivery_id]
+            await store.give_up(claim, Reason.HANDOVER_REFUSED, "refused", now)
+
+        asyncio.run(make())
 
 
 @contextlib.contextmanager

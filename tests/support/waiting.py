@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_until(predicate: Callable[[], T], timeout: float = 30.0, *, what: str = "") -> T:
+def wait_until(predicate: Callable[[], T | None], timeout: float = 30.0, *, what: str = "") -> T:
     """The first truthy value of `predicate()`; AssertionError after `timeout` seconds, naming `what`."""
     deadline = time.monotonic() + timeout
     while not (value := predicate()):
@@ -17,7 +17,7 @@ def wait_until(predicate: Callable[[], T], timeout: float = 30.0, *, what: str =
     return value
 
 
-async def eventually(predicate: Callable[[], Awaitable[T]], timeout: float = 30.0, *, what: str = "") -> T:
+async def eventually(predicate: Callable[[], Awaitable[T | None]], timeout: float = 30.0, *, what: str = "") -> T:
     """`wait_until` for a coroutine function; the event loop goes on meanwhile."""
     deadline = time.monotonic() + timeout
     while not (value := await predicate()):

@@ -194,3 +194,22 @@ async def with_a_cancellation_hook(path: str) -> None:
 @flow
 async def taking_an_order(path: str, order: Order, when: date | None = None) -> None:
     note(path, f"{type(order).__name__} {order.number} {order.due.isoformat()} {when!r}")
+
+
+@flow
+async def brief(path: str, seconds: float) -> None:
+    note(path, f"started {os.getpid()}")
+    await asyncio.sleep(seconds)
+
+
+@task
+async def step(path: str) -> None:
+    note(path, "step")
+    await asyncio.sleep(0.1)
+
+
+@flow
+async def step_by_step(path: str) -> None:
+    """Steps until a file named `enough` lies beside `path`."""
+    while not Path(path).with_name("enough").exists():
+        await step(path)

@@ -1,5 +1,8 @@
 """A plain secret becomes a reference before anything else sees the definition."""
 
+from collections.abc import Collection
+from typing import Any
+
 import pytest
 
 from receiver.admin.plain_secret import PlainSecret, take_out_secret
@@ -8,7 +11,9 @@ from receiver.contract.errors import DefinitionError
 PLAIN = "hunter2-hunter2"
 
 
-def take(secret, *, key="orders", current=None, others=()):
+def take(
+    secret: str, *, key: str = "orders", current: str | None = None, others: Collection[str] = ()
+) -> tuple[dict[str, Any], PlainSecret | None]:
     fields = {"key": key, "verification": {"scheme": "api-key", "secret": secret, "header": "X-Key"}}
     return take_out_secret(fields, key=key, current=current, others=others, suffix="0a1b2c3d")
 
@@ -61,7 +66,9 @@ def test_a_block_that_another_webhook_refers_to_is_never_overwritten():
     assert take(PLAIN, current=current, others={current})[1] == PlainSecret("orders-0a1b2c3d", PLAIN)
 
 
-@pytest.mark.parametrize(("key", "block"), [("my_shop", "my-shop-0a1b2c3d"), ("Ä B", "b-0a1b2c3d"), ("", "webhook-0a1b2c3d")])
+@pytest.mark.parametrize(
+    ("key", "block"), [("my_shop", "my-shop-0a1b2c3d"), ("Ä B", "b-0a1b2c3d"), ("", "webhook-0a1b2c3d")]
+)
 def test_the_name_of_a_block_is_one_that_prefect_takes(key, block):
     assert take(PLAIN, key=key)[1] == PlainSecret(block, PLAIN)
 

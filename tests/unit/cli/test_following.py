@@ -1,9 +1,11 @@
 """What `webhooks deliveries --follow` prints at each look."""
 
+from typing import Any
+
 from receiver.cli.following import Changes
 
 
-def delivery(identity, status="queued", attempt=1):
+def delivery(identity: str, status: str = "queued", attempt: int = 1) -> dict[str, Any]:
     return {"id": identity, "status": status, "attempt": attempt}
 
 

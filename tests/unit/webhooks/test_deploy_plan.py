@@ -1,15 +1,17 @@
 """What a deploy changes, and what it leaves alone."""
 
-from receiver.webhooks.deploy_plan import Change, plan_deploy
+from typing import Any
+
+from receiver.webhooks.deploy_plan import Change, Step, plan_deploy
 
 ORDERS = {"key": "orders", "deployment": "orders/default", "methods": ["POST"], "state": "enabled"}
 
 
-def existing(**changes):
+def existing(**changes: Any) -> dict[str, Any]:
     return {**ORDERS, "origin": "code", "url": "http://x/api/webhooks/orders", "revision": 3, **changes}
 
 
-def only(steps):
+def only(steps: list[Step]) -> Step:
     (step,) = steps
     return step
 

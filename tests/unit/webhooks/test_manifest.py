@@ -1,5 +1,7 @@
 """Reading prefect.yaml, and which deployment a webhook of the code runs."""
 
+from typing import Any
+
 import pytest
 
 from receiver.contract.errors import DefinitionError
@@ -8,7 +10,7 @@ from receiver.webhooks.manifest import Entry, FoundDefinition, bind_deployments,
 ENTRY = Entry("default", "flows.orders.sync")
 
 
-def found(key="orders", entrypoint="flows.orders.sync", **definition):
+def found(key: str = "orders", entrypoint: str = "flows.orders.sync", **definition: Any) -> FoundDefinition:
     return FoundDefinition(entrypoint, "sync-orders", {"key": key, **definition})
 
 

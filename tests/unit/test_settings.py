@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from receiver.contract.errors import WebhooksError
+from receiver.settings import HomeSettings, HttpSettings, find_home, load_settings
+
+
+def test_the_nearest_home_upward_is_found_else_one_is_made_here(tmp_path: Path):
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    assert find_home(inner) == inner / ".webhooks"
+    (tmp_path / ".webhooks").mkdir()
+    assert find_home(inner) == tmp_path / ".webhooks"
+
+
+def test_proxies_are_a_list_with_commas(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("WEBHOOKS_TRUSTED_PROXIES", "10.0.0.1, 2001:db8::/32,")
+    assert HttpSettings().trusted_proxies == ("10.0.0.1", "2001:db8::/32")
+
+
+@pytest.mark.parametrize(
+    ("host", "public", "expected"),
+    [
+        ("127.0.0.1", None, "http://127.0.0.1:8000"),
+        ("0.0.0.0", None, "http://127.0.0.1:8000"),
+        ("::1", None, "http://[::1]:8000"),
+        ("127.0.0.1", "https://hooks.example.com/", "https://hooks.example.com"),
+    ],
+)
+def test_the_public_address_is_the_one_given_else_where_we_listen(host: str, public: str | None, expected: str):
+    assert HttpSettings(host=host, public_url=public).base_url == expected
+
+
+@pytest.mark.parametrize("name", ["WEBHOOKS_ADMIN_PORT", "WEBHOOKS_ADMIN_HOST"])
+def test_a_setting_that_does_not_work_yet_is_refused_not_ignored(monkeypatch: pytest.MonkeyPatch, name: str):
+    monkeypatch.setenv(name, "9000")
+    with pytest.raises(ValidationError, match="not available yet"):
+        HttpSettings()
+
+
+def test_a_database_url_is_not_shown(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("WEBHOOKS_DATABASE_URL", "postgresql://user:hunter2@host/name")
+    assert "hunter2" not in repr(HomeSettings())
+
+
+def test_a_wrong_setting_is_named_with_what_is_wrong_and_without_its_value(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("WEBHOOKS_PORT", "hunter2")
+    with pytest.raises(WebhooksError, match="WEBHOOKS_PORT") as refused:
+        load_settings()
+    assert "hunter2" not in str(refused.value)
