@@ -64,7 +64,7 @@ class Filter:
         """
         if self.multiplies and (length := largest_collection(document)) * size_up_to(document, MAX_WORK) > MAX_WORK:
             raise _unusable(
-                f"the request is too long for this filter (its longest list has {length} entries): within all() and "
+                f"the request is too long for this filter (its longest list has {length} entries): inside all() and "
                 "exists() leave out context, and do without map() and filter()"
             )
         try:
@@ -90,14 +90,16 @@ def compile_filter(expression: str) -> Filter:
         raise DefinitionError("filter", f"is longer than {MAX_LENGTH} characters")
     try:
         found = scan(expression)
+    except ValueError as error:
+        raise DefinitionError("filter", str(error)) from None
+    try:
         program = cel.compile(expression)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: BLE001 (a panic of the Rust library is no Exception)
-        raise DefinitionError("filter", _first_line(str(error))) from None
-    for name in program.variables():
-        if name not in {"context", *found.bound, *_TYPES}:
-            raise DefinitionError("filter", f"there is no '{name}'; a filter sees context, e.g. context.data.ref")
+        raise DefinitionError("filter", f"is no CEL expression: {_first_line(str(error))}") from None
+    if unknown := sorted(set(program.variables()) - {"context"} - found.bound - _TYPES):
+        raise DefinitionError("filter", f"knows only the variable context, not {', '.join(unknown)}")
     for name in program.functions():
         # Operators are functions too, with names such as `_==_` and `@in`.
         if name.isidentifier() and not name.startswith("_") and name not in FUNCTIONS:

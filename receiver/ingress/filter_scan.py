@@ -59,7 +59,7 @@ def scan(expression: str) -> Scan:
         if word.kind == "name" and word.text == "context" and before != ".":
             macro = next((name for name in open_calls if name), None)
             if macro in _COPYING:
-                raise ValueError(f"uses context within {macro}(), which takes too long; use exists() or all()")
+                raise ValueError(f"uses context inside {macro}(), which takes too long; use exists() or all()")
             multiplies = multiplies or macro is not None
         if word.kind != "sign":
             continue
@@ -67,7 +67,7 @@ def scan(expression: str) -> Scan:
             macro = _macro(words, index) if word.text == "(" else None
             if macro and any(open_calls):
                 raise ValueError(
-                    f"has {macro}() within another macro; one list may be gone through, not lists of lists"
+                    f"has a comprehension, {macro}(), inside another: take one; lists of lists take too long"
                 )
             if macro:
                 bound.add(_variable(words, index, macro))

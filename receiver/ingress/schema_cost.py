@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from receiver.contract.errors import DefinitionError
-from receiver.contract.plain import MAX_DEPTH, spell_path
+from receiver.contract.plain import MAX_DEPTH
 
 MAX_CHECKS = 50_000
 """Subschemas that may be looked at along one body, each as often as ways lead to it."""
@@ -126,19 +126,21 @@ def _resolve(root: Node, reference: str) -> Any:
 
 
 def _check_references(schema: Node) -> None:
-    pending: list[tuple[Any, str]] = [(schema, "schema")]
+    pending: list[tuple[Any, str]] = [(schema, "")]
     while pending:
         item, path = pending.pop()
         for step, child in item.items() if isinstance(item, dict) else enumerate(item):
-            place = spell_path([path, step])
             if isinstance(child, dict | list):
-                pending.append((child, place))
-            elif step in _UNSUPPORTED and isinstance(child, str):
-                raise DefinitionError(place, "is not supported; use $ref")
-            elif step == "$id" and item is not schema and isinstance(child, str):
-                raise DefinitionError(place, "is taken at the top of the schema only")
-            elif step == "$ref" and isinstance(child, str) and child != "#" and not child.startswith("#/"):
-                raise DefinitionError(
-                    place,
-                    "refers out of the schema; nothing is fetched: put it under $defs and refer to '#/$defs/name'",
-                )
+                pending.append((child, f"{path}/{step}"))
+            elif isinstance(child, str) and (problem := _reference_problem(step, child, nested=item is not schema)):
+                raise DefinitionError("schema", f"at '{path}/{step}': {problem}")
+
+
+def _reference_problem(keyword: Any, value: str, *, nested: bool) -> str | None:
+    if keyword in _UNSUPPORTED:
+        return "is not supported; use $ref"
+    if keyword == "$id" and nested:
+        return "$id is taken at the top of the schema only"
+    if keyword == "$ref" and value != "#" and not value.startswith("#/"):
+        return f"{value[:100]} is outside this schema, and nothing is fetched: put it under $defs, use '#/$defs/name'"
+    return None

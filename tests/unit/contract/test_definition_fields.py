@@ -1,0 +1,150 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from receiver.contract.definition import parse_definition
+from receiver.contract.errors import DefinitionError
+from receiver.contract.model import WebhookDefinition
+from receiver.contract.parse import LATER
+
+MINIMAL: dict[str, Any] = {"key": "k", "verification": {"scheme": "none"}}
+EVENT = "{{$context.headers.x-event-id}}"
+
+GOOD: list[tuple[str, Any, Any]] = [
+    ("key", "a", "a"),
+    ("key", "a-b_c9", "a-b_c9"),
+    ("key", "9" * 64, "9" * 64),
+    ("path", "/shops/{shop_id}/", "shops/{shop_id}"),
+    ("methods", "post", ("POST",)),
+    ("methods", ["delete", "GET", "get"], ("GET", "DELETE")),
+    ("methods", {"PUT", "PATCH"}, ("PUT", "PATCH")),
+    ("methods", ("POST",), ("POST",)),
+    ("mode", "async", "async"),
+    ("deployment", "my flow/prod, eu", "my flow/prod, eu"),
+    ("deployment", "f/d", "f/d"),
+    ("parameters", {}, {}),
+    ("parameters", {"n": "{{$context.data.n}}", "x": 5}, {"n": "{{$context.data.n}}", "x": 5}),
+    ("state", "disabled", "disabled"),
+    ("verification", {"scheme": "github", "secret": "block:webhook-secret/g"}, None),
+    ("ip_allowlist", ["192.0.2.7"], ("192.0.2.7/32",)),
+    ("ip_allowlist", ("192.0.2.7/24", "192.0.2.0/24", "2001:DB8::/32"), ("192.0.2.0/24", "2001:db8::/32")),
+    ("filter", "context.data.n > 5", "context.data.n > 5"),
+    ("deduplicate", False, False),
+    ("deduplicate", {"key": EVENT}, None),
+    ("response", {"status": 204}, None),
+    ("response", {"headers": {"X-N": "{{$context.data.имя}}"}}, None),
+    ("on_invalid", "reject", "reject"),
+    ("on_crash", "fail", "fail"),
+    ("max_body", "1MiB", 1024 * 1024),
+    ("max_body", "25 MiB", 25 * 1024 * 1024),
+    ("max_body", 1, 1),
+    ("schema", {}, {}),
+]
+
+BAD: list[tuple[str, Any, str, str]] = [
+    *(
+        ("key", key, "key", "1-64 lower-case letters")
+        for key in ("", "A", "a b", "-a", "a-", "a" * 65, "é", "a\n", "a/b", 5)
+    ),
+    ("path", "", "path", "is a path such as"),
+    ("path", 5, "path", "is a path such as"),
+    ("path", "a//b", "path", "cannot be a segment"),
+    ("methods", [], "methods", "is a list of methods"),
+    ("methods", 5, "methods", "is a list of methods"),
+    (
+        "methods",
+        ["POST", "HEAD"],
+        "methods",
+        "HEAD cannot be a webhook's method; take of GET, POST, PUT, PATCH, DELETE",
+    ),
+    ("methods", {1, "POST"}, "methods", "1 cannot be a webhook's method"),
+    ("mode", "later", "mode", "should be 'async'"),
+    *(
+        ("deployment", name, "deployment", "flow-name/deployment-name")
+        for name in ("f", "f/", "/d", "f/d/e", " f/d", "f/d ", "f /d", "a\nb/c", "f/" + "d" * 511, 5)
+    ),
+    ("parameters", [], "parameters", "by name to templates"),
+    ("parameters", {"not a name": 1}, "parameters", "'not a name' cannot be the name of a flow's parameter"),
+    ("parameters", {"a": "{{$result.id}}"}, "parameters", "'$result' is not known here; there is $context, $now"),
+    ("parameters", {"a": "{{$context"}, "parameters", "ends with '}}'"),
+    ("parameters", {"a": {"$ref": 1}}, "parameters", "a.$ref: the key '$ref' is reserved"),
+    ("parameters", {"__class__": 1}, "parameters", "the key '__class__' is reserved"),
+    ("state", "off", "state", "'enabled', 'paused' or 'disabled'"),
+    ("ip_allowlist", [], "ip_allowlist", "leave it out to allow any address"),
+    ("ip_allowlist", "192.0.2.0/24", "ip_allowlist", "is a list of addresses or CIDRs"),
+    ("ip_allowlist", ["localhost"], "ip_allowlist", "'localhost' is neither an address nor a CIDR"),
+    ("ip_allowlist", ["192.0.2.0/33"], "ip_allowlist", "'192.0.2.0/33' is neither"),
+    ("ip_allowlist", [1], "ip_allowlist", "1 is neither"),
+    ("filter", "", "filter", "at least 1 character"),
+    ("filter", "a" * 2001, "filter", "at most 2000 characters"),
+    ("filter", 5, "filter", "is text"),
+    ("deduplicate", True, "deduplicate", "names the event id: {'key': '{{$context.headers.x-event-id}}'"),
+    ("deduplicate", "id", "deduplicate", "is an object of fields"),
+    ("deduplicate", {}, "deduplicate.key", "is required"),
+    ("deduplicate", {"key": "fixed"}, "deduplicate.key", "is the same for every request"),
+    ("deduplicate", {"key": ""}, "deduplicate.key", "is a template of the sender's event id"),
+    ("deduplicate", {"key": 5}, "deduplicate.key", "is a template of the sender's event id"),
+    ("deduplicate", {"key": "{{$now}}"}, "deduplicate.key", "'$now' is not known here; there is $context"),
+    ("deduplicate", {"key": EVENT, "window": "4 days"}, "deduplicate.window", "'4 days' is no duration"),
+    ("deduplicate", {"key": EVENT, "window": "0s"}, "deduplicate.window", "is a duration from 1s to 400d"),
+    ("deduplicate", {"key": EVENT, "window": "401d"}, "deduplicate.window", "is a duration from 1s to 400d"),
+    ("deduplicate", {"key": EVENT, "window": 5}, "deduplicate.window", "is a duration from 1s to 400d"),
+    ("deduplicate", {"key": EVENT, "windw": "4d"}, "deduplicate.windw", "there is no such field"),
+    ("response", "ok", "response", "is an object of fields"),
+    ("response", {"status": 199}, "response.status", "greater than or equal to 200"),
+    ("response", {"status": 600}, "response.status", "less than or equal to 599"),
+    ("response", {"status": "201"}, "response.status", "valid integer"),
+    ("response", {"status": 204, "body": "x"}, "response", "status 204 has no body"),
+    ("response", {"headers": []}, "response.headers", "maps names of headers to templates"),
+    ("response", {"headers": {"Connection": "close"}}, "response.headers", "belongs to the connection"),
+    ("response", {"headers": {"X": "a\r\nSet-Cookie: b"}}, "response.headers", "line break"),
+    ("response", {"headers": {"X\n": "{{$context.data}}"}}, "response.headers", "cannot be the name of a header"),
+    ("response", {"headers": {"X": 5}}, "response.headers", "is text, not int"),
+    ("response", {"headers": {"X": "{{$result.id}}"}}, "response.headers", "'$result' is not known here"),
+    ("response", {"body": {"a": ["{{context}}"]}}, "response.body", "begins with one of $context, $now"),
+    ("response", {"code": 200}, "response.code", "there is no such field"),
+    ("on_invalid", "drop", "on_invalid", "'reject' or 'hold'"),
+    ("on_crash", "later", "on_crash", "should be 'fail'"),
+    ("max_body", 0, "max_body", "is a size from 1 byte to 25MiB"),
+    ("max_body", "26MiB", "max_body", "is a size from 1 byte to 25MiB"),
+    ("max_body", True, "max_body", "is a size from 1 byte to 25MiB"),
+    ("max_body", 1.5, "max_body", "is a size from 1 byte to 25MiB"),
+    ("max_body", "1 parsec", "max_body", "'1 parsec' is no size"),
+    ("schema", True, "schema", "is a JSON Schema, an object"),
+]
+
+
+@pytest.mark.parametrize(("field", "given", "kept"), GOOD)
+def test_a_good_value_is_kept_in_its_canonical_form(field: str, given: Any, kept: Any):
+    definition = parse_definition({**MINIMAL, field: given}, by="code")
+    if kept is not None:
+        assert getattr(definition, "body_schema" if field == "schema" else field) == kept
+    assert parse_definition(definition.to_json(), by="code") == definition
+
+
+@pytest.mark.parametrize(("field", "given", "where", "words"), BAD)
+def test_a_bad_value_is_refused_with_its_place_and_with_words(field: str, given: Any, where: str, words: str):
+    with pytest.raises(DefinitionError) as error:
+        parse_definition({**MINIMAL, field: given}, by="code")
+    assert error.value.field == where
+    assert words in error.value.problem
+
+
+def test_every_field_that_works_has_good_and_bad_values_above():
+    fields = {field.alias or name for name, field in WebhookDefinition.model_fields.items()} - LATER
+    assert {field for field, _, _ in GOOD} == fields
+    assert {field for field, _, _, _ in BAD} | {"verification"} == fields
+
+
+def test_every_field_is_described():
+    descriptions = [field.description for field in WebhookDefinition.model_fields.values()]
+    assert all(text and text.endswith(".") for text in descriptions)
+
+
+def test_an_event_id_is_remembered_for_four_days_unless_said_otherwise():
+    for window, kept in [({}, timedelta(days=4)), ({"window": "90m"}, timedelta(minutes=90))]:
+        definition = parse_definition({**MINIMAL, "deduplicate": {"key": EVENT, **window}}, by="code")
+        assert definition.deduplicate
+        assert definition.deduplicate.window == kept
+        assert definition.to_json()["deduplicate"]["window"] == ("90m" if window else "4d")
