@@ -98,6 +98,8 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
         )
     )
     await catalog.refresh()
+    if database.is_ours_alone:
+        await deliveries.release_all(datetime.now(UTC))
     if settings.http.admin_key is not None:
         key = settings.http.admin_key.get_secret_value()
         await keys.adopt("WEBHOOKS_ADMIN_KEY", "admin", key, datetime.now(UTC))
