@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,9 @@ _CREATE_LOCK = 0x7765_6268_6F6F_6B73
 """The advisory lock under which tables are created: two runs may want the same one at the same moment."""
 
 Rows = list[dict[str, Any]]
+
+Execute = Callable[[Executable], Awaitable[Rows]]
+"""Executes one statement and gives back the rows it returns."""
 
 
 class Database:
@@ -70,13 +73,20 @@ class Database:
 
     async def run(self, statements: Sequence[Executable], *, repeatable: bool) -> Rows:
         """Execute the statements in one transaction and give back the rows they return, in order."""
-        rows: Rows = []
+        async with self.transaction(repeatable=repeatable) as execute:
+            return [row for statement in statements for row in await execute(statement)]
+
+    @asynccontextmanager
+    async def transaction(self, *, repeatable: bool) -> AsyncIterator[Execute]:
+        """A transaction in which a statement may depend on the rows of an earlier one; an exception undoes it whole."""
         async with self._translated(), self.engine.connect() as connection:
-            for statement in statements:
+
+            async def execute(statement: Executable) -> Rows:
                 result = await connection.execute(statement)
-                rows += [dict(row) for row in result.mappings()] if result.returns_rows else []
+                return [dict(row) for row in result.mappings()] if result.returns_rows else []
+
+            yield execute
             await _commit(connection, repeatable)
-        return rows
 
     @asynccontextmanager
     async def _translated(self) -> AsyncIterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
@@ -77,6 +78,14 @@ class RecordsDatabase(Block):
         Raises `TryAgain` and `Failed`.
         """
         return await self._database.run(statements, repeatable=repeatable)
+
+    def transaction(self, *, repeatable: bool = False) -> AbstractAsyncContextManager[connections.Execute]:
+        """`async with` it for statements that depend on each other's rows; it stores when the block ends well.
+
+        Gives a function that executes one statement and returns its rows. `repeatable` and what it raises as for
+        `run`; an exception inside undoes everything.
+        """
+        return self._database.transaction(repeatable=repeatable)
 
     @property
     def _database(self) -> connections.Database:

@@ -1,8 +1,9 @@
 """The contract for authors of flows: `from receiver import webhook, Context, Reply`. Nothing heavy is imported."""
 
+from receiver.contract.answering import respond
 from receiver.contract.context import Context, FileRef
 from receiver.contract.reply import Reply
 from receiver.contract.templates import render
 from receiver.contract.wrapper import webhook
 
-__all__ = ["Context", "FileRef", "Reply", "render", "webhook"]
+__all__ = ["Context", "FileRef", "Reply", "render", "respond", "webhook"]

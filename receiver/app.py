@@ -20,6 +20,7 @@ from receiver.admin.services import AdminServices
 from receiver.contract.definition import WebhookDefinition
 from receiver.contract.errors import DefinitionError
 from receiver.contract.parse import parse_definition
+from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.store import DeliveryStore
 from receiver.deliveries.tickets import Tickets
 from receiver.dispatch.dispatcher import Dispatcher
@@ -33,6 +34,7 @@ from receiver.ingress.sample import SampleSender
 from receiver.ingress.vault import Vault
 from receiver.ingress.webhook import Webhook, broken_webhook, compile_webhook
 from receiver.prefect_gateway import PrefectGateway
+from receiver.replies.rendezvous import Rendezvous
 from receiver.settings import Settings
 from receiver.status import public_router
 from receiver.storage import Database, StoreUnavailable
@@ -69,7 +71,8 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
     tickets = Tickets(hashlib.sha256(b"tickets\n" + database.instance_token.encode()).digest())
     catalog = Catalog(definitions.version, _loader(definitions))
     contexts = StoredContexts(deliveries, definitions)
-    follower = Follower(deliveries, gateway, poll_seconds=settings.dispatch.poll_seconds)
+    rendezvous = Rendezvous(deliveries, gateway)
+    follower = Follower(deliveries, gateway, poll_seconds=settings.dispatch.poll_seconds, on_status=rendezvous.ended)
     dispatcher = Dispatcher(
         deliveries,
         gateway,
@@ -78,6 +81,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
         concurrency=settings.dispatch.dispatch_concurrency,
         lease_seconds=settings.dispatch.lease_seconds,
         on_started=follower.started,
+        on_dead=lambda delivery_id: rendezvous.ended(delivery_id, Status.DEAD),
     )
     intake = Intake(
         Wiring(
@@ -85,6 +89,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
             vault=vault,
             store=deliveries,
             tickets=tickets,
+            rendezvous=rendezvous,
             trusted_proxies=parse_networks(settings.http.trusted_proxies, "WEBHOOKS_TRUSTED_PROXIES"),
             base_url=settings.http.base_url,
             known_deployment=dispatcher.known_deployment,
@@ -93,6 +98,8 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
         )
     )
     await catalog.refresh()
+    if database.is_ours_alone:
+        await deliveries.release_all(datetime.now(UTC))
     if settings.http.admin_key is not None:
         key = settings.http.admin_key.get_secret_value()
         await keys.adopt("WEBHOOKS_ADMIN_KEY", "admin", key, datetime.now(UTC))
@@ -130,7 +137,13 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
             )
         )
     )
-    for name, part in (("catalog", catalog.run()), ("follower", follower.run()), ("dispatcher", dispatcher.run())):
+    parts = {
+        "catalog": catalog.run(),
+        "follower": follower.run(),
+        "replies": rendezvous.run(),
+        "dispatcher": dispatcher.run(),
+    }
+    for name, part in parts.items():
         stack.push_async_callback(_end, asyncio.create_task(part, name=name))
 
 

@@ -24,6 +24,7 @@ from prefect.events.schemas.events import Event
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 
+from receiver.contract.answering import REPLY_EVENT, RESOURCE
 from receiver.contract.errors import WebhooksError
 
 RUN_TAG = "webhooks"
@@ -73,6 +74,17 @@ class PrefectState:
     name: str
     at: datetime
     started_at: datetime | None = None
+    delivery_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplyEvent:
+    """A reply on its way to whoever waits for it; `wire` is as `Reply.to_wire` made it, not yet believed."""
+
+    delivery_id: str
+    attempt: int
+    flow_run_id: str | None
+    wire: dict[str, Any]
 
 
 class PrefectGateway:
@@ -175,15 +187,35 @@ class PrefectGateway:
             event=EventNameFilter(prefix=[_RUN_RESOURCE]),
             related=EventRelatedFilter(id=[f"prefect.tag.{RUN_TAG}"]),
         )
+        async for event in _events(wanted):
+            if (state := _state_in(event)) is not None:
+                yield state
+
+    async def replies(self) -> AsyncIterator[ReplyEvent]:
+        """Replies of flows as they are sent. Ends or raises `PrefectUnavailable` when the stream breaks."""
+        wanted = EventFilter(event=EventNameFilter(name=[REPLY_EVENT]))
+        async for event in _events(wanted):
+            if (reply := _reply_in(event.resource.id, event.payload)) is not None:
+                yield reply
+
+    async def find_reply(self, delivery_id: str) -> ReplyEvent | None:
+        """The first reply of a delivery's latest attempt among the events that Prefect keeps: for one not heard."""
+        body = {
+            "filter": {
+                "event": {"name": [REPLY_EVENT]},
+                "resource": {"id": [f"{RESOURCE}{delivery_id}"]},
+                "order": "ASC",
+            },
+            "limit": 20,
+        }
         try:
-            async with get_events_subscriber(filter=wanted, reconnection_attempts=0) as events:
-                async for event in events:
-                    if (state := _state_in(event)) is not None:
-                        yield state
-        except GeneratorExit:
-            raise
-        except Exception as error:  # noqa: BLE001 (the subscriber raises bare Exception beside websockets' and OS errors)
-            raise PrefectUnavailable(f"the events stream broke: {type(error).__name__}") from None
+            response = await self._client.request("POST", "/events/filter", json=body)
+        except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+            raise PrefectUnavailable(_without_parameters(error)) from None
+        events = response.json().get("events", [])
+        found = [_reply_in(f"{RESOURCE}{delivery_id}", event.get("payload") or {}) for event in events]
+        known = [reply for reply in found if reply is not None]
+        return max(known, key=lambda reply: reply.attempt, default=None)
 
     async def read_block(self, block_type: str, name: str) -> dict[str, Any] | None:
         """A block's fields with its secrets, None when there is none; raises `PrefectUnavailable`."""
@@ -221,6 +253,31 @@ class PrefectGateway:
             ) from None
         except (httpx.HTTPError, PrefectHTTPStatusError) as error:
             raise PrefectUnavailable(_without_parameters(error)) from None
+
+
+async def _events(wanted: EventFilter) -> AsyncIterator[Event]:
+    try:
+        async with get_events_subscriber(filter=wanted, reconnection_attempts=0) as events:
+            async for event in events:
+                yield event
+    except GeneratorExit:
+        raise
+    except Exception as error:  # noqa: BLE001 (the subscriber raises bare Exception beside websockets' and OS errors)
+        raise PrefectUnavailable(f"the events stream broke: {type(error).__name__}") from None
+
+
+def _reply_in(resource_id: str, payload: Mapping[str, Any]) -> ReplyEvent | None:
+    attempt = payload.get("attempt")
+    if not resource_id.startswith(RESOURCE) or payload.get("v") != 1 or not isinstance(attempt, int):
+        return None
+    run_id = payload.get("flow_run_id")
+    wire = {name: payload.get(name) for name in ("v", "status", "headers", "body")}
+    return ReplyEvent(
+        delivery_id=resource_id.removeprefix(RESOURCE),
+        attempt=attempt,
+        flow_run_id=run_id if isinstance(run_id, str) else None,
+        wire=wire,
+    )
 
 
 def _refusal(error: PrefectHTTPStatusError) -> Handover:
@@ -266,7 +323,13 @@ def _state_in(event: Event) -> PrefectState | None:
         type=str(state.get("type", "")),
         name=str(state.get("name", "")),
         at=_plain(event.occurred),
+        delivery_id=_delivery_of(event),
     )
+
+
+def _delivery_of(event: Event) -> str | None:
+    prefix = "prefect.tag.delivery:"
+    return next((item.id.removeprefix(prefix) for item in event.related if item.id.startswith(prefix)), None)
 
 
 def _plain(moment: datetime) -> datetime:

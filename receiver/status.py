@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
+from receiver.contract.errors import BadReply
+from receiver.contract.reply import Reply
 from receiver.deliveries.store import DeliveryStore
 from receiver.deliveries.tickets import Tickets
 
@@ -27,7 +31,10 @@ def public_router(store: DeliveryStore, tickets: Tickets, ready: Callable[[], Aw
         if tickets.good(delivery_id, token, datetime.now(UTC)):
             delivery = await store.get(delivery_id)
             if delivery is not None:
-                return JSONResponse({"delivery_id": delivery_id, "status": delivery.status}, headers=_SAFE)
+                body: dict[str, Any] = {"delivery_id": delivery_id, "status": delivery.status}
+                if (wire := await store.reply(delivery_id)) is not None:
+                    body["reply"] = _shown(wire)
+                return JSONResponse(body, headers=_SAFE)
         return JSONResponse(
             {"type": "about:blank", "title": "Not found", "status": 404},
             404,
@@ -46,3 +53,15 @@ def public_router(store: DeliveryStore, tickets: Tickets, ready: Callable[[], Aw
         return JSONResponse({"status": "ready" if good else "not ready", **parts}, 200 if good else 503)
 
     return router
+
+
+def _shown(wire: dict[str, Any]) -> dict[str, Any]:
+    """A reply as JSON: `status` (null for a plain result), `headers`, and `body` as a value, or `base64` for bytes."""
+    try:
+        body = Reply.from_wire({**wire, "status": 200}).body
+    except BadReply:
+        return {"problem": "The reply of the workflow cannot be sent."}
+    if wire.get("status") is None:
+        body = body.get("result") if isinstance(body, dict) else None
+    shown = {"base64": base64.b64encode(body).decode()} if isinstance(body, bytes) else {"body": body}
+    return {"status": wire.get("status"), "headers": wire.get("headers") or {}, **shown}

@@ -10,6 +10,9 @@ from flows.nodes.http_request import http_request
 from flows.nodes.query_records import query_records
 from flows.nodes.send_email import send_email
 from flows.nodes.start_deployment import start_deployment
+from flows.nodes.upsert_record import upsert_record
+from flows.nodes.upsert_records import upsert_records
+from flows.nodes.upsert_with_lines import upsert_with_lines
 from flows.nodes.when import when
 
 __all__ = [
@@ -26,5 +29,8 @@ __all__ = [
     "query_records",
     "send_email",
     "start_deployment",
+    "upsert_record",
+    "upsert_records",
+    "upsert_with_lines",
     "when",
 ]

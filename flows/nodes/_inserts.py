@@ -1,4 +1,4 @@
-"""The INSERT of the nodes that create records. No I/O."""
+"""The INSERT of the nodes that create records, and what it shares with the upsert. No I/O."""
 
 from __future__ import annotations
 
@@ -20,47 +20,48 @@ def insert_rows(
 
     Raises `UnknownColumn` and `InvalidInput`.
     """
-    if not rows or not rows[0]:
-        raise InvalidInput(f"there is nothing to store in {table.name!r}: give at least one value")
-    values = [_values(table, row, set(rows[0])) for row in rows]
+    values = converted(table, rows)
     if not unique:
         return insert(table).values(values).returning(table)
-    _check_unique(table, unique)
-    return _upsert(table, _once(values, unique), unique, dialect)
-
-
-def _upsert(table: Table, values: list[dict[str, object]], unique: Sequence[str], dialect: str) -> ReturningInsert[Any]:
-    # An update that changes nothing, for DO NOTHING returns no row; the first value stands, whoever comes second.
-    if dialect == "postgresql":
-        on_postgresql = postgresql.insert(table).values(values)
-        same = {name: on_postgresql.excluded[name] for name in unique}
-        return on_postgresql.on_conflict_do_update(index_elements=list(unique), set_=same).returning(table)
-    if dialect == "sqlite":
-        on_sqlite = sqlite.insert(table).values(values)
-        same = {name: on_sqlite.excluded[name] for name in unique}
-        return on_sqlite.on_conflict_do_update(index_elements=list(unique), set_=same).returning(table)
-    raise InvalidInput(f"`unique` works on SQLite and PostgreSQL, not on {dialect}")
-
-
-def _values(table: Table, row: Mapping[str, object], names: set[str]) -> dict[str, object]:
-    values = {name: for_column(column(table, name), value) for name, value in row.items()}
-    if set(row) != names:
-        differing = ", ".join(sorted(set(row) ^ names))
-        raise InvalidInput(f"every row for {table.name!r} needs the same columns; they differ in {differing}")
-    return values
-
-
-def _once(rows: list[dict[str, object]], unique: Sequence[str]) -> list[dict[str, object]]:
-    """The rows without those whose key an earlier one has: one statement cannot meet the same row twice."""
+    check_unique(table, unique)
     first: dict[str, dict[str, object]] = {}
+    for row in values:
+        first.setdefault(key_of(row, unique), row)
+    # An update that changes nothing, for DO NOTHING returns no row; the first value stands, whoever comes second.
+    statement = upsertable(table, list(first.values()), dialect)
+    same = {name: statement.excluded[name] for name in unique}
+    return statement.on_conflict_do_update(index_elements=list(unique), set_=same).returning(table)
+
+
+def upsertable(table: Table, values: Sequence[dict[str, object]], dialect: str) -> postgresql.Insert | sqlite.Insert:
+    """The INSERT of a database that knows ON CONFLICT. Raises `InvalidInput` for another."""
+    if dialect == "postgresql":
+        return postgresql.insert(table).values(values)
+    if dialect == "sqlite":
+        return sqlite.insert(table).values(values)
+    raise InvalidInput(f"`unique` and `key` work on SQLite and PostgreSQL, not on {dialect}")
+
+
+def converted(table: Table, rows: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+    """The rows as the table's columns take them. Raises `UnknownColumn` and `InvalidInput`."""
+    if not rows or not rows[0]:
+        raise InvalidInput(f"there is nothing to store in {table.name!r}: give at least one value")
     for row in rows:
-        if missing := [name for name in unique if row.get(name) is None]:
-            raise InvalidInput(f"`unique` names {missing[0]!r}, so every row needs a value for it")
-        first.setdefault(repr([row[name] for name in unique]), row)
-    return list(first.values())
+        if differing := set(row) ^ set(rows[0]):
+            names = ", ".join(sorted(differing))
+            raise InvalidInput(f"every row for {table.name!r} needs the same columns; they differ in {names}")
+    return [{name: for_column(column(table, name), value) for name, value in row.items()} for row in rows]
 
 
-def _check_unique(table: Table, unique: Sequence[str]) -> None:
+def key_of(row: Mapping[str, object], unique: Sequence[str], *, option: str = "unique") -> str:
+    """Tells two rows apart: one statement cannot meet the same row twice. Raises `InvalidInput` for half a key."""
+    if missing := [name for name in unique if row.get(name) is None]:
+        raise InvalidInput(f"`{option}` names {missing[0]!r}, so every row needs a value for it")
+    return repr([row[name] for name in unique])
+
+
+def check_unique(table: Table, unique: Sequence[str], *, option: str = "unique") -> None:
+    """Raise `InvalidInput` unless something in the table makes these columns unique together."""
     for name in unique:
         column(table, name)
     wanted = set(unique)
@@ -71,5 +72,5 @@ def _check_unique(table: Table, unique: Sequence[str]) -> None:
     if wanted not in keys:
         raise InvalidInput(
             f"nothing in table {table.name!r} makes {', '.join(unique)} unique: "
-            "add a unique constraint there, or leave `unique` out"
+            f"add a unique constraint there, or leave `{option}` out"
         )

@@ -22,6 +22,8 @@ MAX_DEPLOYMENT = 512
 PARAMETER_ROOTS = frozenset({"context", "now"})
 KEY_ROOTS = frozenset({"context"})
 RESPONSE_ROOTS = frozenset({"context", "now"})
+SYNC_RESPONSE_ROOTS = RESPONSE_ROOTS | {"result"}
+MAX_TIMEOUT = 120.0
 
 
 _KEY = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?", re.ASCII)
@@ -53,11 +55,12 @@ def check_methods(value: Any) -> Any:
     return tuple(method for method in METHODS if method in wanted)
 
 
-def check_mode(value: Any) -> Any:
-    """`async`; `sync` belongs to a later version."""
-    if value == "sync":
-        raise ValueError("'sync' is not available yet; leave it out, or say 'async'")
-    return value
+def check_timeout(value: Any) -> Any:
+    """Seconds, more than 0 and at most 120; `"5s"` is understood."""
+    seconds = parse_duration(value).total_seconds() if isinstance(value, str) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= MAX_TIMEOUT:
+        raise ValueError(f"is a number of seconds, at most {MAX_TIMEOUT:g}, e.g. 10")
+    return float(seconds)
 
 
 def check_on_crash(value: Any) -> Any:
@@ -125,15 +128,15 @@ def check_response_headers(value: Any) -> Any:
         raise ValueError("maps names of headers to templates")  # noqa: TRY004 (pydantic takes ValueError)
     for name, text in value.items():
         # What a template gives is checked with each reply; its own text is not what is sent.
-        static = not isinstance(text, str) or _compiled(text, roots=RESPONSE_ROOTS).is_static
+        static = not isinstance(text, str) or _compiled(text, roots=SYNC_RESPONSE_ROOTS).is_static
         check_headers({name: text if static else ""})
-    _compiled(value, roots=RESPONSE_ROOTS)
+    _compiled(value, roots=SYNC_RESPONSE_ROOTS)
     return value
 
 
 def check_response_body(value: Any) -> Any:
     """Any JSON value with templates in its strings."""
-    _compiled(value, roots=RESPONSE_ROOTS)
+    _compiled(value, roots=SYNC_RESPONSE_ROOTS)
     return value
 
 

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from receiver.contract import fields
+from receiver.contract.errors import TemplateError
 from receiver.contract.paths import check_path
 from receiver.contract.quantities import format_duration
 from receiver.contract.reply import check_status_and_body
@@ -62,11 +63,11 @@ class ResponseTemplate(_Frozen):
 
     def headers_template(self) -> Template:
         """The compiled headers; roots are `context` and `now`."""
-        return compile_template(dict(self.headers), roots=fields.RESPONSE_ROOTS)
+        return compile_template(dict(self.headers), roots=fields.SYNC_RESPONSE_ROOTS)
 
     def body_template(self) -> Template:
         """The compiled body; roots are `context` and `now`."""
-        return compile_template(self.body, roots=fields.RESPONSE_ROOTS)
+        return compile_template(self.body, roots=fields.SYNC_RESPONSE_ROOTS)
 
 
 class WebhookDefinition(_Frozen):
@@ -84,8 +85,9 @@ class WebhookDefinition(_Frozen):
     methods: Annotated[tuple[fields.Method, ...], BeforeValidator(fields.check_methods)] = Field(
         default=("POST",), description="Methods that are answered."
     )
-    mode: Annotated[Literal["async"], BeforeValidator(fields.check_mode)] = Field(
-        default="async", description="`async`: acknowledged as soon as stored."
+    mode: Literal["async", "sync"] = Field(
+        default="async",
+        description="`async`: acknowledged as soon as stored; `sync`: answered with the flow's reply.",
     )
     deployment: Annotated[str, BeforeValidator(fields.check_deployment)] | None = Field(
         default=None, description="Prefect deployment, `flow-name/deployment-name`."
@@ -110,8 +112,13 @@ class WebhookDefinition(_Frozen):
         default=None, description="The sender's event id and how long it is remembered; `false`: never."
     )
     response: ResponseTemplate | None = Field(default=None, description="The answer of an accepted request.")
-    timeout: None = Field(default=None, description="Not available yet.")
-    on_timeout: None = Field(default=None, description="Not available yet.")
+    timeout: Annotated[float, BeforeValidator(fields.check_timeout)] | None = Field(
+        default=None,
+        description="Seconds a caller waits in sync mode, at most 120; the sender's or 10 if left out.",
+    )
+    on_timeout: Literal[202, 504] = Field(
+        default=202, description="The answer when the time is over: 202 with a status URL, or 504. The run goes on."
+    )
     on_invalid: Literal["reject", "hold"] | None = Field(
         default=None, description="What a verified request that cannot be used gets."
     )
@@ -127,6 +134,20 @@ class WebhookDefinition(_Frozen):
     )
     cors: None = Field(default=None, description="Not available yet.")
     retention: None = Field(default=None, description="Not available yet.")
+
+    @model_validator(mode="after")
+    def _sync_only(self) -> Self:
+        if self.mode == "sync":
+            return self
+        if self.timeout is not None or self.on_timeout != 202:
+            raise ValueError("timeout and on_timeout are for mode 'sync'; leave them out, or say mode 'sync'")
+        if self.response is not None:
+            template = {"headers": dict(self.response.headers), "body": self.response.body}
+            try:
+                compile_template(template, roots=fields.RESPONSE_ROOTS)
+            except TemplateError as error:
+                raise ValueError(f"response: {error}; $result is there in mode 'sync' alone") from None
+        return self
 
     @property
     def scheme(self) -> str:

@@ -14,7 +14,7 @@ from receiver.contract.model import WebhookDefinition
 from receiver.contract.plain import find_flaw
 from receiver.contract.secret_reference import Author, parse_secret_reference
 
-LATER = frozenset({"split", "batch", "ordering_key", "timeout", "on_timeout", "rate_limit", "cors", "retention"})
+LATER = frozenset({"split", "batch", "ordering_key", "rate_limit", "cors", "retention"})
 """Fields that are refused until they work."""
 
 FIELDS = tuple(field.alias or name for name, field in WebhookDefinition.model_fields.items())

@@ -97,6 +97,26 @@ class Reply:
             )
         return wire
 
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Reply:
+        """The reply that `to_wire` made; raises BadReply for anything else. Plain JSON alone is read."""
+        body = wire.get("body")
+        try:
+            match body:
+                case None:
+                    value: Any = None
+                case {"text": str(text)}:
+                    value = text
+                case {"base64": str(text)}:
+                    value = base64.b64decode(text, validate=True)
+                case {"json": str(text)}:
+                    value = json.loads(text)
+                case _:
+                    raise BadReply("body: is in no form that a reply travels in")
+        except (ValueError, RecursionError) as error:
+            raise BadReply(f"body: cannot be read: {type(error).__name__}") from None
+        return cls(status=wire.get("status"), headers=wire.get("headers") or {}, body=value)  # type: ignore[arg-type] # checked there
+
     def _wire_body(self) -> dict[str, str] | None:
         if self.body is None:
             return None

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from receiver.contract import fetch
+from receiver.contract.answering import answer_with, caller_of
 from receiver.contract.context import Context, PendingContext
 from receiver.contract.envelope import belongs_to, decode_document, decode_envelope, is_envelope
 from receiver.contract.errors import DefinitionError
@@ -74,7 +75,10 @@ def _wrap(function: Callable[..., Any], definition: WebhookDefinition) -> Callab
             bound, pending = arguments(args, kwargs)
             if pending:
                 _fill(bound, pending[0], await fetch.fetch(*_address(pending[0])))
-            return await function(*bound.args, **bound.kwargs)
+            with caller_of(_context_in(bound)):
+                result = await function(*bound.args, **bound.kwargs)
+                answer_with(result)
+                return result
 
     else:
 
@@ -83,10 +87,17 @@ def _wrap(function: Callable[..., Any], definition: WebhookDefinition) -> Callab
             bound, pending = arguments(args, kwargs)
             if pending:
                 _fill(bound, pending[0], fetch.fetch_blocking(*_address(pending[0])))
-            return function(*bound.args, **bound.kwargs)
+            with caller_of(_context_in(bound)):
+                result = function(*bound.args, **bound.kwargs)
+                answer_with(result)
+                return result
 
     setattr(wrapped, _ATTRIBUTE, definition)
     return wrapped
+
+
+def _context_in(bound: inspect.BoundArguments) -> Context | None:
+    return next((value for value in bound.arguments.values() if isinstance(value, Context)), None)
 
 
 def _address(pending: PendingContext) -> tuple[str, dict[str, str]]:

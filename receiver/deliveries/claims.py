@@ -118,10 +118,12 @@ def give_up(connection: Connection, claimed: Claim, reason: Reason, detail: str,
         move(*where, Status.DEAD, at=now, now=now, source="dispatcher", reason=reason, detail=detail)
 
 
-def release(connection: Connection, owner: str, now: int) -> None:
-    """Make everything due again that this process has leased."""
-    mine = (attempt.c.lease_owner == to_text(owner, 200)) & attempt.c.due_at.is_not(None)
-    connection.execute(update(attempt).where(mine).values(due_at=now, lease_owner=None))
+def release(connection: Connection, owner: str | None, now: int) -> None:
+    """Make everything due again that this process has leased; with None what any process has."""
+    leased = attempt.c.lease_owner.is_not(None) & attempt.c.due_at.is_not(None)
+    if owner is not None:
+        leased &= attempt.c.lease_owner == to_text(owner, 200)
+    connection.execute(update(attempt).where(leased).values(due_at=now, lease_owner=None))
 
 
 def missing_deployments(connection: Connection) -> list[str]:

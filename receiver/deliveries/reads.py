@@ -56,7 +56,7 @@ def body(connection: Connection, delivery_id: str) -> tuple[str, bytes] | None:
 
 def request(connection: Connection, delivery_id: str) -> StoredRequest | None:
     """A delivery's request as stored."""
-    names = ("id", "webhook", "method", "path", "client_ip", "content_type", "received_at")
+    names = ("id", "webhook", "revision", "method", "path", "client_ip", "content_type", "received_at")
     kept = ("headers", "query", "params", "verification")
     columns = [*(delivery.c[name] for name in names), *(payload.c[name] for name in kept), payload.c.body]
     query = select(*columns).join(payload, payload.c.delivery_id == delivery.c.id)

@@ -124,6 +124,7 @@ class StoredRequest:
 
     id: str
     webhook: str
+    revision: int
     method: str
     path: str
     headers: Mapping[str, str | list[str]]

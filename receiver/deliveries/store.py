@@ -6,12 +6,14 @@ database cannot work now.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from receiver.contract.reasons import Reason
-from receiver.deliveries import accept, claims, follow, reads
+from receiver.deliveries import accept, claims, follow, reads, replies
 from receiver.deliveries.accept import Arrived
+from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.records import Claim, DeliveryFilter, Followed, NewDelivery, RunState, Stored, StoredRequest
 from receiver.deliveries.views import Backlog, DeliveryRecord, DeliverySummary, FirstAnswer, RefusalCount
 from receiver.storage import Database
@@ -101,6 +103,11 @@ class DeliveryStore:
             total += count
         return total
 
+    async def release_all(self, now: datetime) -> None:
+        """At the start of the only process of this database: what one before it leased and took to its grave."""
+        at = to_micros(now)
+        await self._db.write(lambda c: claims.release(c, None, at))
+
     async def backlog(self, now: datetime) -> Backlog:
         """What is not handed over yet, and since when."""
         at = to_micros(now)
@@ -137,6 +144,25 @@ class DeliveryStore:
     async def flow_run(self, flow_run_id: str) -> tuple[str, int] | None:
         """The delivery and the number of the attempt that a run belongs to."""
         return await self._db.read(lambda c: follow.flow_run(c, flow_run_id))
+
+    # the reply of a synchronous webhook
+
+    async def record_reply(self, delivery_id: str, attempt: int, wire: Mapping[str, Any], now: datetime) -> bool:
+        """Keep an attempt's reply; the first one wins. False when there was one, or the delivery is not ours."""
+        at = to_micros(now)
+        return await self._db.write(lambda c: replies.record(c, delivery_id, attempt, wire, at))
+
+    async def reply(self, delivery_id: str) -> dict[str, Any] | None:
+        """The reply of the latest attempt that gave one, as it travelled."""
+        return await self._db.read(lambda c: replies.latest(c, delivery_id))
+
+    async def standing(self, delivery_id: str) -> Status | None:
+        """Where a delivery stands; None for one that is not there."""
+        return await self._db.read(lambda c: replies.standing(c, delivery_id))
+
+    async def answered(self, delivery_id: str, status: int) -> None:
+        """Note the HTTP status of the answer that was given once the run had replied."""
+        await self._db.write(lambda c: replies.answered(c, delivery_id, status))
 
     # reading
 

@@ -49,7 +49,7 @@ class Dispatcher:
     """Hands attempts over, several at once. `run()` until cancelled; `notify()` when something was stored.
 
     `parameters(claim)` gives the run's parameters and raises `Unusable` where they cannot be made.
-    `on_started(flow_run_id)` is told of each run that was handed over.
+    `on_started(flow_run_id)` is told of each run that was handed over, `on_dead(delivery_id)` of what was given up.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class Dispatcher:
         concurrency: int,
         lease_seconds: float,
         on_started: Callable[[str], Awaitable[None]],
+        on_dead: Callable[[str], None] = lambda _delivery_id: None,
     ) -> None:
         self._inbox = inbox
         self._orchestrator = orchestrator
@@ -70,6 +71,7 @@ class Dispatcher:
         self._concurrency = concurrency
         self._lease_seconds = lease_seconds
         self._on_started = on_started
+        self._on_dead = on_dead
         self._wake = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
         self._deployments: dict[str, tuple[DeploymentRef, datetime]] = {}
@@ -127,9 +129,7 @@ class Dispatcher:
         try:
             bound = await self._bound(claim)
             if bound is None:
-                await self._inbox.give_up(
-                    claim, Reason.DEPLOYMENT_MISSING, f"Prefect has no deployment {claim.deployment!r}", _now()
-                )
+                await self._give_up(claim, Reason.DEPLOYMENT_MISSING, f"Prefect has no deployment {claim.deployment!r}")
                 return
             parameters = await self._parameters(claim)
         except PrefectUnavailable as error:
@@ -137,7 +137,7 @@ class Dispatcher:
             await self._inbox.retry_later(claim, _now() + timedelta(seconds=1 + random.random()), str(error), _now())  # noqa: S311 (spread, not a secret)
             return
         except Unusable as error:
-            await self._inbox.give_up(claim, error.reason, error.detail, _now())
+            await self._give_up(claim, error.reason, error.detail)
             return
         handover = await self._orchestrator.create_run(
             bound,
@@ -156,8 +156,12 @@ class Dispatcher:
                 await self._inbox.retry_later(claim, _now() + wait, detail, _now())
             case GiveUp(reason, detail):
                 self._deployments.pop(claim.deployment, None)
-                log.error("delivery %s is dead: %s, %s", claim.delivery_id, reason, detail)
-                await self._inbox.give_up(claim, reason, detail, _now())
+                await self._give_up(claim, reason, detail)
+
+    async def _give_up(self, claim: Claim, reason: Reason, detail: str) -> None:
+        log.error("delivery %s is dead: %s, %s", claim.delivery_id, reason, detail)
+        await self._inbox.give_up(claim, reason, detail, _now())
+        self._on_dead(claim.delivery_id)
 
     async def _bound(self, claim: Claim) -> str | None:
         """The deployment's id: what the attempt stored, else looked up and stored first."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Protocol
 
-from receiver.deliveries.lifecycle import FROM_PREFECT
+from receiver.deliveries.lifecycle import FROM_PREFECT, Status
 from receiver.deliveries.records import Followed, RunState
 from receiver.dispatch.orchestrator import Orchestrator
 from receiver.prefect_gateway import PrefectState, PrefectUnavailable
@@ -37,7 +38,15 @@ class Runs(Protocol):
 class Follower:
     """Brings Prefect's states into the inbox. `run()` until cancelled."""
 
-    def __init__(self, runs: Runs, orchestrator: Orchestrator, *, poll_seconds: float) -> None:
+    def __init__(
+        self,
+        runs: Runs,
+        orchestrator: Orchestrator,
+        *,
+        poll_seconds: float,
+        on_status: Callable[[str, Status], None] = lambda _delivery_id, _status: None,
+    ) -> None:
+        self._on_status = on_status
         self._runs = runs
         self._orchestrator = orchestrator
         self._poll_seconds = poll_seconds
@@ -63,11 +72,13 @@ class Follower:
         missing: set[str] = set()
         while page := await self._runs.unfinished(_PAGE, after):
             after = page[-1].delivery_id
-            states = await self._orchestrator.read_states([run.flow_run_id for run in page])
+            deliveries = {run.flow_run_id: run.delivery_id for run in page}
+            states = await self._orchestrator.read_states(list(deliveries))
             for state in states:
                 if (ours := _translate(state)) is not None:
                     changes += await self._runs.follow(ours, "poll")
-            missing |= {run.flow_run_id for run in page} - {state.flow_run_id for state in states}
+                    self._on_status(deliveries[state.flow_run_id], ours.status)
+            missing |= set(deliveries) - {state.flow_run_id for state in states}
         # A run that two polls in a row did not find was deleted in Prefect: it will never end.
         for flow_run_id in missing & self._missing:
             changes += await self._runs.run_missing(flow_run_id, datetime.now(UTC))
@@ -81,6 +92,8 @@ class Follower:
                 self._poll_now.set()
                 async for state in self._orchestrator.states():
                     if (ours := _translate(state)) is not None:
+                        if state.delivery_id is not None:
+                            self._on_status(state.delivery_id, ours.status)
                         await self._apply(ours, "event")
             except PrefectUnavailable as error:
                 log.debug("events of runs are not heard, polling meanwhile: %s", error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
@@ -116,6 +117,12 @@ def replied(reply: Reply, delivery_id: str, *, extra: Sequence[Header] = ()) -> 
     """A reply as HTTP: the webhook's configured response, rendered."""
     status, headers, body, media_type = as_http(reply)
     return _answer(status, body, media_type, delivery_id, [*headers, *extra])
+
+
+def problem(status: int, detail: str, header_id: str, extra: Sequence[Header] = (), **members: str) -> Answer:
+    """A problem of our own side, with further members."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **members}
+    return _answer(status, _json(body), PROBLEM, header_id, extra)
 
 
 def raw(status: int, body: bytes, content_type: str, delivery_id: str, extra: Sequence[Header] = ()) -> Answer:

@@ -38,6 +38,7 @@ class Judgement:
     detail: str = ""
     problems: tuple[Mapping[str, str], ...] = ()
     redacted: Redacted
+    document: Mapping[str, Any] = field(default_factory=dict)
     reply: Reply | None = None
     deduplication: DeduplicationClaim | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
@@ -88,6 +89,7 @@ def judge(
             delivery_id=delivery_id,
             attempt=1,
             webhook=webhook.key,
+            mode=webhook.mode,
             method=request.method,
             path=redacted.path,
             headers=redacted.headers,
@@ -133,6 +135,7 @@ def judge(
         status=Status.QUEUED,
         reason=Reason.PAUSED if webhook.state == "paused" else None,
         redacted=redacted,
+        document=document,
         reply=reply,
         deduplication=claim,
         notes=notes,
@@ -157,4 +160,7 @@ def _deduplication(
 
 
 def _reply(webhook: Webhook, document: Mapping[str, Any], now: datetime) -> Reply | None:
-    return webhook.response.render(document, now) if webhook.response is not None else None
+    # A synchronous webhook's response is made of the flow's result, which is not there yet.
+    if webhook.response is None or webhook.mode == "sync":
+        return None
+    return webhook.response.render(document, now)

@@ -17,6 +17,7 @@ def build_document(
     delivery_id: str,
     attempt: int,
     webhook: str,
+    mode: str,
     method: str,
     path: str,
     headers: Mapping[str, str | list[str]],
@@ -43,6 +44,7 @@ def build_document(
         "attempt": attempt,
         "received_at": received_at.astimezone(UTC).isoformat(),
         "webhook": webhook,
+        "mode": mode,
         "verification": dict(verification),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -16,7 +17,7 @@ from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.records import NewDelivery, Stored
 from receiver.deliveries.store import DeliveryStore
 from receiver.deliveries.tickets import Tickets
-from receiver.ingress import answers
+from receiver.ingress import answers, synchronous
 from receiver.ingress.answers import Answer
 from receiver.ingress.client_ip import Networks, client_ip
 from receiver.ingress.decide import Judgement, admit, judge, verify
@@ -27,6 +28,7 @@ from receiver.ingress.vault import SecretUnavailable, Vault
 from receiver.ingress.verify.base import Secrets, Verified
 from receiver.ingress.webhook import Webhook
 from receiver.prefect_gateway import DeploymentRef
+from receiver.replies.rendezvous import Rendezvous
 from receiver.storage import StoreUnavailable
 from receiver.webhooks.catalog import Catalog, Found
 
@@ -64,6 +66,7 @@ class Wiring:
     vault: Vault
     store: DeliveryStore
     tickets: Tickets
+    rendezvous: Rendezvous
     trusted_proxies: Networks
     base_url: str
     known_deployment: Callable[[str], DeploymentRef | None]
@@ -166,8 +169,37 @@ class Intake:
         stored = await self._w.store.accept(row, now)
         if stored.status is Status.QUEUED:
             self._w.stored()
-        answer = self._accepted(progress, webhook, judgement, stored)
+        answer = await self._awaited(progress, webhook, judgement, stored)
+        if answer is None:
+            answer = self._accepted(progress, webhook, judgement, stored)
         self._log(progress, stored.status, answer.status, duplicate_of=stored.duplicate_of)
+        return answer
+
+    async def _awaited(
+        self, progress: _Progress, webhook: Webhook, judgement: Judgement, stored: Stored
+    ) -> Answer | None:
+        """The answer of a synchronous webhook's run; None where nothing is to be waited for."""
+        if webhook.mode != "sync" or judgement.reason is Reason.PAUSED:
+            return None
+        runs = stored.status is Status.QUEUED
+        if not runs and (stored.duplicate_of is None or webhook.is_open):
+            return None
+        awaited = stored.duplicate_of or stored.id
+        extra = [("webhook-duplicate-of", awaited)] if stored.duplicate_of else []
+        left = webhook.timeout - progress.elapsed_ms() / 1000
+        outcome = await self._w.rendezvous.wait(awaited, max(left, 0.001), fresh=runs)
+        answer = synchronous.answer(
+            outcome,
+            webhook,
+            judgement.document,
+            delivery_id=stored.id,
+            shown_id=awaited,
+            status_url=self._status_url(awaited, progress.received_at),
+            now=progress.received_at,
+            extra=extra,
+        )
+        with suppress(StoreUnavailable):
+            await self._w.store.answered(stored.id, answer.status)
         return answer
 
     async def _whole(self, arrival: Arrival, head: RawRequest, webhook: Webhook) -> RawRequest:
@@ -195,9 +227,12 @@ class Intake:
             return answers.replied(judgement.reply, stored.id, extra=extra)
         if stored.status is Status.FILTERED:
             return answers.plain(200, {"status": "filtered"}, stored.id, extra=extra)
-        token = self._w.tickets.make(shown_id, progress.received_at)
-        status_url = f"{self._w.base_url}/api/deliveries/{shown_id}?token={token}"
+        status_url = self._status_url(shown_id, progress.received_at)
         return answers.accepted(shown_id, status_url, header_id=stored.id, extra=extra)
+
+    def _status_url(self, delivery_id: str, now: datetime) -> str:
+        token = self._w.tickets.make(delivery_id, now)
+        return f"{self._w.base_url}/api/deliveries/{delivery_id}?token={token}"
 
     async def _refuse(self, progress: _Progress, error: Refused) -> Answer:
         webhook = progress.webhook

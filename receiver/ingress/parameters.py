@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,23 +21,29 @@ from receiver.webhooks.definitions import DefinitionStore
 _REMEMBERED = 256
 
 
+@dataclass(frozen=True)
+class _Definition:
+    parameters: Template
+    mode: str
+
+
 class StoredContexts:
     """Makes the context document and the parameters of stored deliveries, with the definition they came in under."""
 
     def __init__(self, deliveries: DeliveryStore, definitions: DefinitionStore) -> None:
         self._deliveries = deliveries
         self._definitions = definitions
-        self._templates: dict[tuple[str, int], Template] = {}
+        self._known: dict[tuple[str, int], _Definition] = {}
 
     async def parameters(self, claim: Claim) -> dict[str, Any]:
         """The parameters of an attempt's run; raises `Unusable`."""
         request = await self._deliveries.request(claim.delivery_id)
         if request is None:
             raise Unusable(Reason.PARAMETERS_INVALID, "the stored request has been purged")
-        template = await self._template(claim)
-        document, by_reference = _document(request, claim.attempt)
+        definition = await self._definition(claim.webhook, claim.revision)
+        document, by_reference = _document(request, claim.attempt, definition.mode)
         return render_parameters(
-            template,
+            definition.parameters,
             document,
             delivery_id=claim.delivery_id,
             attempt=claim.attempt,
@@ -46,31 +54,37 @@ class StoredContexts:
     async def document(self, delivery_id: str, attempt: int) -> bytes | None:
         """The context document of an attempt as JSON text; None when there is no such delivery."""
         request = await self._deliveries.request(delivery_id)
-        return None if request is None else encode_document(_document(request, attempt)[0]).encode()
+        if request is None:
+            return None
+        mode = "async"
+        with suppress(Unusable):
+            mode = (await self._definition(request.webhook, request.revision)).mode
+        return encode_document(_document(request, attempt, mode)[0]).encode()
 
-    async def _template(self, claim: Claim) -> Template:
-        known = self._templates.get((claim.webhook, claim.revision))
+    async def _definition(self, key: str, revision: int) -> _Definition:
+        known = self._known.get((key, revision))
         if known is not None:
             return known
-        stored = await self._definitions.revision(claim.webhook, claim.revision)
+        stored = await self._definitions.revision(key, revision)
         if stored is None:
-            raise Unusable(Reason.TEMPLATE_ERROR, f"revision {claim.revision} of the definition is gone")
+            raise Unusable(Reason.TEMPLATE_ERROR, f"revision {revision} of the definition is gone")
         try:
-            template = parse_definition(stored, by="code").parameters_template()
+            parsed = parse_definition(stored, by="code")
         except DefinitionError as error:
             raise Unusable(Reason.TEMPLATE_ERROR, str(error)) from None
-        if len(self._templates) >= _REMEMBERED:
-            self._templates.clear()
-        self._templates[claim.webhook, claim.revision] = template
-        return template
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        known = self._known[key, revision] = _Definition(parsed.parameters_template(), parsed.mode)
+        return known
 
 
-def _document(request: StoredRequest, attempt: int) -> tuple[dict[str, Any], bool]:
+def _document(request: StoredRequest, attempt: int, mode: str) -> tuple[dict[str, Any], bool]:
     parsed = parse_body(request.content_type or None, request.body)
     document = build_document(
         delivery_id=request.id,
         attempt=attempt,
         webhook=request.webhook,
+        mode=mode,
         method=request.method,
         path=request.path,
         headers=request.headers,

@@ -16,6 +16,7 @@ from receiver.ingress.verify.base import Scheme
 from receiver.replies.render import CompiledResponse
 
 DEFAULT_WINDOW = timedelta(days=4)
+DEFAULT_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,9 @@ class Webhook:
     revision: int
     state: str
     methods: tuple[str, ...]
+    mode: str
+    timeout: float
+    on_timeout: int
     deployment: str
     scheme: Scheme
     secret: str | None
@@ -63,6 +67,9 @@ def compile_webhook(definition: WebhookDefinition, *, revision: int, state: str)
         revision=revision,
         state=state,
         methods=definition.methods,
+        mode=definition.mode,
+        timeout=definition.timeout or scheme.answer_deadline or DEFAULT_TIMEOUT,
+        on_timeout=definition.on_timeout,
         deployment=definition.deployment,
         scheme=scheme,
         secret=definition.secret,

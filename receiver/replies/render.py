@@ -28,9 +28,11 @@ class CompiledResponse:
         """Compile a definition's response."""
         return cls(response.status, response.headers_template(), response.body_template())
 
-    def render(self, document: Mapping[str, Any], now: datetime) -> Reply:
-        """The reply for one request; raises `Unusable` when the request lacks what the response says."""
-        roots = {"context": document, "now": now}
+    def render(self, document: Mapping[str, Any], now: datetime, *result: Any) -> Reply:
+        """The reply for one request, of a flow's `result` in sync mode; raises `Unusable` when something is lacking."""
+        roots: dict[str, Any] = {"context": document, "now": now}
+        if result:
+            roots["result"] = result[0]
         try:
             headers = {name: _text(value) for name, value in self.headers.render(roots).items()}
             return Reply(status=self.status, headers=headers, body=self.body.render(roots))

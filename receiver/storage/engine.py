@@ -53,6 +53,11 @@ class Database:
                 lock.release()
             raise
 
+    @property
+    def is_ours_alone(self) -> bool:
+        """Whether no other process can have this database open: SQLite, by its lock."""
+        return self._lock is not None
+
     async def write(self, operation: Callable[[Connection], T]) -> T:
         """Run an operation in a transaction and return its result once that is on disk.
 

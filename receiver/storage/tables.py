@@ -168,6 +168,18 @@ class StatusChange(_Base, table=True):
     detail: str = Field(sa_type=Text)
 
 
+class Reply(_Base, table=True):
+    """What an attempt answered its waiting caller: the first reply wins. `wire` is JSON as it travelled."""
+
+    __tablename__ = "reply"
+    __table_args__ = (_NO_ROWID,)
+
+    delivery_id: str = Field(sa_type=Ident, primary_key=True)
+    attempt: int = Field(primary_key=True)
+    wire: str = Field(sa_type=Text)
+    received_at: int = Field(sa_type=Micros)
+
+
 class ApiKey(_Base, table=True):
     """A key of the admin API; only its SHA-256 is kept. `hint` is its beginning, for people to tell keys apart."""
 
@@ -228,5 +240,5 @@ def _table(model: type[SQLModel]) -> Table:
 metadata = _Base.metadata
 webhook, webhook_revision = _table(Webhook), _table(WebhookRevision)
 delivery, payload, attempt = _table(Delivery), _table(Payload), _table(Attempt)
-ledger, status_change = _table(Ledger), _table(StatusChange)
+ledger, status_change, reply = _table(Ledger), _table(StatusChange), _table(Reply)
 api_key, refusal_count, unknown_path, meta = _table(ApiKey), _table(RefusalCount), _table(UnknownPath), _table(Meta)

@@ -13,7 +13,7 @@ from receiver.supervisor.failures import CannotRun
 from receiver.supervisor.parts import Probe
 
 POOL = "webhooks"
-POOL_TYPE = "process"
+POOL_TYPE = "warm"
 
 
 def answers_at(url: str) -> Probe:
@@ -62,21 +62,27 @@ class PrefectApi:
             )
 
     async def ensure_pool(self) -> None:
-        """Make the work pool unless there is one of that name. Raises CannotRun."""
+        """Make the work pool unless there is one of that name. Raises CannotRun, also for one of another type."""
         try:
-            if (await self._call("GET", f"/work_pools/{POOL}")).status_code == HTTPStatus.OK:
-                return
-            kinds = (await self._call("GET", "/collections/views/aggregate-worker-metadata")).raise_for_status().json()
-            template = kinds["prefect"][POOL_TYPE]["default_base_job_configuration"]
-            pool = {"name": POOL, "type": POOL_TYPE, "base_job_template": template}
-            made = await self._call("POST", "/work_pools/", pool)
-            if made.status_code != HTTPStatus.CONFLICT:
-                made.raise_for_status()
+            known = await self._call("GET", f"/work_pools/{POOL}")
+            if known.status_code != HTTPStatus.OK:
+                # The worker fills in the template of its type at its first look.
+                pool = {"name": POOL, "type": POOL_TYPE, "base_job_template": {}}
+                known = await self._call("POST", "/work_pools/", pool)
+                if known.status_code == HTTPStatus.CONFLICT:
+                    known = await self._call("GET", f"/work_pools/{POOL}")
+            found = known.raise_for_status().json()["type"]
         except (httpx.HTTPError, KeyError, ValueError) as error:
             raise CannotRun(
                 f"The work pool {POOL!r} could not be made at {self._url}: {error}",
                 f"Make it by hand: prefect work-pool create {POOL} --type {POOL_TYPE}",
             ) from None
+        if found != POOL_TYPE:
+            raise CannotRun(
+                f"The work pool {POOL!r} at {self._url} is of type {found!r}, and a pool's type cannot be changed.",
+                f"Delete it with `prefect work-pool delete {POOL}` when nothing of it runs, and start `up` again: the "
+                f"deployments move to the new pool of type {POOL_TYPE!r}.",
+            )
 
     async def _call(self, method: str, path: str, content: Mapping[str, Any] | None = None) -> httpx.Response:
         async with httpx.AsyncClient(headers=self._headers, trust_env=self._trust_env, timeout=20) as client:

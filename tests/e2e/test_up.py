@@ -76,8 +76,7 @@ def test_one_command_runs_everything_survives_deaths_and_leaves_nothing_behind(h
         assert (home / "admin.key").read_text() == key
         assert delivery(up, first)["status"] == "completed"
         paste(up)
-        wait_until(lambda: any("prefect.engine" in line or "flow-run" in line for line in up.processes().values()))
-        up.end(signal.SIGKILL)  # in the middle of a flow run, which is a process in a session of its own
+        up.end(signal.SIGKILL)  # in the middle of things
 
 
 def is_private(home: Path) -> None:
@@ -104,7 +103,7 @@ def prefect_is_closed_and_on_postgres(up: Up) -> None:
     assert httpx.post(f"{up.prefect_api}/block_documents/filter", json={}).status_code == 401
     auth = httpx.BasicAuth(*(up.home / "prefect.auth").read_text().strip().split(":", 1))
     with httpx.Client(base_url=up.prefect_api, auth=auth) as client:
-        assert [pool["type"] for pool in client.post("/work_pools/filter", json={}).json()] == ["process"]
+        assert [pool["type"] for pool in client.post("/work_pools/filter", json={}).json()] == ["warm"]
         assert len(client.post("/deployments/filter", json={}).json()) >= 2
         types = {kind["slug"] for kind in client.post("/block_types/filter", json={}).json()}
         assert {"webhook-secret", "webhooks-receiver"} <= types

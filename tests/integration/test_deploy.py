@@ -21,7 +21,13 @@ from tests.support.prefect import PrefectServer
 from tests.support.waiting import eventually
 
 PROJECT = Path(__file__).parents[2]
-DEPLOYMENTS = ("deploy-site/deploy-site", "github-push/github-push", "hello/hello")
+DEPLOYMENTS = (
+    "contact-form/contact-form",
+    "deploy-site/deploy-site",
+    "github-push/github-push",
+    "hello/hello",
+    "order-sync/order-sync",
+)
 
 
 def run(arguments: list[str], server: PrefectServer, folder: Path = PROJECT, **extra: str) -> str:
@@ -103,7 +109,8 @@ async def test_bootstrap_makes_what_is_missing_and_prefects_command_registers_to
     registered = run(["prefect", "block", "register", "-m", "blocks"], prefect_settings)
 
     assert "webhook-secret" in said
-    assert "secret made: webhook-secret/github" in said
+    for name in ("github", "contact-form", "order-sync"):
+        assert f"secret made: webhook-secret/{name}\n" in said
     assert "secret made" not in again
     assert "Webhook Secret" in registered
     secret = (await lookup.get(WebhookSecret, "github")).current.get_secret_value()

@@ -124,6 +124,37 @@ async def test_what_an_earlier_process_stored_is_started_once_by_the_next(
     assert len(await runs_of(prefect, delivery_id)) == 1
 
 
+async def test_what_a_killed_process_had_in_hand_is_taken_up_at_once(
+    tmp_path: Path, prefect: PrefectClient, monkeypatch: pytest.MonkeyPatch
+):
+    deployment = await make_deployment(prefect)
+    settings = settings_for(tmp_path)
+    with monkeypatch.context() as patch:
+        # Killed between its claim and the hand-over: the lease stays, with a minute to go.
+        patch.setattr("receiver.dispatch.dispatcher.Dispatcher._hand_over", _never)
+        patch.setattr("receiver.deliveries.store.DeliveryStore.release", _keeps_its_leases)
+        async with running_receiver(settings) as first:
+            await first.define("leased", deployment=deployment)
+            delivery_id = await send(first, "leased")
+            claimed = lambda: _is_claimed(first, delivery_id)  # noqa: E731 (one look)
+            await eventually(claimed, 10, what="the delivery is claimed")
+    async with running_receiver(settings) as second:
+        await reaches(second, delivery_id, "dispatched")
+    assert len(await runs_of(prefect, delivery_id)) == 1
+
+
+async def _is_claimed(receiver: RunningReceiver, delivery_id: str) -> bool:
+    return bool((await receiver.delivery(delivery_id))["attempts"][0]["tries"])
+
+
+async def _never(self: object, claim: object) -> None:
+    return None
+
+
+async def _keeps_its_leases(self: object, owner: str, now: object) -> None:
+    return None
+
+
 async def _claims_nothing(self: object) -> list[Any]:
     return []
 

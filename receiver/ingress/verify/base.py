@@ -74,6 +74,8 @@ class Scheme(ABC):
     default_max_body: ClassVar[int | None] = None
     hold_invalid: ClassVar[bool] = False
     """Whether `on_invalid` defaults to `hold` (senders that would switch us off when they are refused)."""
+    answer_deadline: ClassVar[float | None] = None
+    """Seconds in which a synchronous webhook answers, a little less than this sender waits."""
     event_id: ClassVar[str | None] = None
     """Template of the sender's event id, default of `deduplicate.key`: `{{$context.headers.x-github-delivery}}`."""
 

@@ -1,0 +1,42 @@
+"""Replies of synchronous webhooks, kept so that a late one is still found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from receiver.deliveries.lifecycle import Status
+from receiver.storage.rows import RowInsert
+from receiver.storage.tables import delivery, reply
+from receiver.storage.values import to_text
+
+_INSERT = RowInsert(reply, ("delivery_id", "attempt", "wire", "received_at"), on_conflict="DO NOTHING")
+
+
+def record(connection: Connection, delivery_id: str, attempt: int, wire: Mapping[str, Any], now: int) -> bool:
+    """Keep the first reply of an attempt of a delivery that we have. Whether this was it."""
+    identity = to_text(delivery_id, 100)
+    if connection.execute(select(delivery.c.id).where(delivery.c.id == identity)).first() is None:
+        return False
+    return _INSERT.insert(connection, [(identity, attempt, json.dumps(wire), now)]) > 0
+
+
+def latest(connection: Connection, delivery_id: str) -> dict[str, Any] | None:
+    """The reply of the latest attempt that gave one."""
+    query = select(reply.c.wire).where(reply.c.delivery_id == delivery_id).order_by(reply.c.attempt.desc()).limit(1)
+    found = connection.execute(query).scalar_one_or_none()
+    return None if found is None else dict(json.loads(found))
+
+
+def standing(connection: Connection, delivery_id: str) -> Status | None:
+    """Where a delivery stands; None for one that is not there."""
+    found = connection.execute(select(delivery.c.status).where(delivery.c.id == delivery_id)).scalar_one_or_none()
+    return None if found is None else Status(found)
+
+
+def answered(connection: Connection, delivery_id: str, status: int) -> None:
+    """Note the status of the answer that was given."""
+    connection.execute(update(delivery).where(delivery.c.id == delivery_id).values(response_status=status))
