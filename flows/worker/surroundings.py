@@ -74,13 +74,15 @@ def _signals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _logging() -> Iterator[None]:
-    root, disabled = logging.getLogger(), logging.root.manager.disable
-    known = [root, *(logger for logger in root.manager.loggerDict.values() if isinstance(logger, logging.Logger))]
+    known, disabled = _loggers(), logging.root.manager.disable
     before = [(one, one.level, one.propagate, one.disabled, list(one.handlers), list(one.filters)) for one in known]
     try:
         yield
     finally:
         logging.disable(disabled)
+        for logger in set(_loggers()) - set(known):  # made by the run: only a library's silence is kept
+            logger.setLevel(logging.NOTSET)
+            logger.handlers[:] = [one for one in logger.handlers if isinstance(one, logging.NullHandler)]
         for logger, level, propagate, off, handlers, filters in before:
             if logger.level != level:
                 logger.setLevel(level)
@@ -89,6 +91,11 @@ def _logging() -> Iterator[None]:
                 logger.handlers[:] = handlers
             if logger.filters != filters:
                 logger.filters[:] = filters
+
+
+def _loggers() -> list[logging.Logger]:
+    named = logging.root.manager.loggerDict
+    return [logging.root, *(logger for logger in named.values() if isinstance(logger, logging.Logger))]
 
 
 @contextlib.contextmanager

@@ -31,7 +31,7 @@ from tests.support.workers import Pool, client_of, lines, make_pool, noted, runn
 
 ALWAYS_ON_BOTH = {
     "test_an_asynchronous_flow_completes_with_its_tasks",
-    "test_a_cancelled_run_stays_cancelled_and_its_hook_has_run",
+    "test_a_flow_is_retried_as_it_asks",
     "test_environment_and_folder_of_a_run_are_its_own_and_gone_after_it",
 }
 

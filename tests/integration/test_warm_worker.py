@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,13 +20,36 @@ from prefect.states import Cancelling, Scheduled, Suspended
 from flows.worker.reports import Reports
 from tests.support.prefect import PrefectServer
 from tests.support.waiting import eventually, wait_until
-from tests.support.workers import Pool, client_of, lines, make_pool, noted, running_worker, wait_until_gone
+from tests.support.workers import (
+    Pool,
+    RunningWorker,
+    client_of,
+    lines,
+    make_pool,
+    noted,
+    running_worker,
+    wait_until_gone,
+)
 
 
 @pytest.fixture(scope="module")
 async def client(prefect_server: PrefectServer) -> AsyncIterator[PrefectClient]:
     async with client_of(prefect_server) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+async def pool(client: PrefectClient, prefect_server: PrefectServer) -> Pool:
+    made = await make_pool(client, prefect_server, "warm", children=2)
+    for flow in ("asynchronous", "looking_around", "printing", "step_by_step", "failing"):
+        await made.deployment(f"ordinary.{flow}")
+    return made
+
+
+@pytest.fixture(scope="module")
+def worker(pool: Pool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWorker]:
+    with running_worker(pool, tmp_path_factory.mktemp("worker")) as worker:
+        yield worker
 
 
 async def _completed(pool: Pool, runs: list[FlowRun], timeout: float = 60) -> None:
@@ -129,20 +152,17 @@ async def test_a_repeated_event_and_two_workers_on_one_pool_run_nothing_twice(
 
 
 async def test_a_claim_made_on_an_old_look_is_refused_after_the_run_has_ended(
-    client: PrefectClient, prefect_server: PrefectServer, tmp_path: Path
+    pool: Pool, worker: RunningWorker, tmp_path: Path
 ) -> None:
-    pool = await make_pool(client, prefect_server, "warm", children=1)
-    await pool.deployment("ordinary.asynchronous")
     seen = await pool.start("ordinary.asynchronous", path=str(tmp_path / "notes"))  # as another worker saw it
-    with running_worker(pool, tmp_path):
-        await _completed(pool, [seen])
-        late = Reports(client, "late", "0" * 12, logging.getLogger("sample"))
-        assert not await late.claim(seen)
-        assert (await pool.ended(seen)).state_name == "Completed"
-        await client.set_flow_run_state(seen.id, Scheduled())  # what Prefect's UI does for a retry
-        await noted(tmp_path / "notes", "got")
-        await pool.in_state(seen, "Completed")
-    assert (await client.read_flow_run(seen.id)).run_count == 2
+    await _completed(pool, [seen])
+    late = Reports(pool.client, "late", "0" * 12, logging.getLogger("sample"))
+    assert not await late.claim(seen)
+    assert (await pool.ended(seen)).state_name == "Completed"
+    await pool.client.set_flow_run_state(seen.id, Scheduled())  # what Prefect's UI does for a retry
+    await noted(tmp_path / "notes", "got")
+    await pool.in_state(seen, "Completed")
+    assert (await pool.client.read_flow_run(seen.id)).run_count == 2
 
 
 async def test_a_run_of_the_future_waits_for_its_time(
@@ -160,60 +180,53 @@ async def test_a_run_of_the_future_waits_for_its_time(
 
 
 async def test_what_cannot_run_warm_fails_with_the_pool_to_use(
-    client: PrefectClient, prefect_server: PrefectServer, tmp_path: Path
+    pool: Pool, worker: RunningWorker, tmp_path: Path
 ) -> None:
-    pool = await make_pool(client, prefect_server, "warm", children=1)
     steps = [{"prefect.deployments.steps.set_working_directory": {"directory": str(tmp_path)}}]
     await pool.deployment("ordinary.failing", "-pulled", pull_steps=steps)
     await pool.deployment("ordinary.failing", "-image", job_variables={"image": "python"})
     await pool.deployment("ordinary.failing", "-path", entrypoint="tests/support/sample_flows/ordinary.py:failing")
     await pool.deployment("ordinary.failing", "-absent", entrypoint="tests.support.sample_flows.absent.flow")
-    with running_worker(pool, tmp_path):
-        for label, name, words in [
-            ("-pulled", "Failed", "type process"),
-            ("-image", "Failed", "type docker"),
-            ("-path", "Failed", "type process"),
-            ("-absent", "Crashed", "could not be loaded"),
-        ]:
-            ended = await pool.run("ordinary.failing", label=label, path=str(tmp_path / "notes"))
-            assert (ended.state_name, words in (ended.state.message or "" if ended.state else "")) == (name, True)
+    for label, name, words in [
+        ("-pulled", "Failed", "type process"),
+        ("-image", "Failed", "type docker"),
+        ("-path", "Failed", "type process"),
+        ("-absent", "Crashed", "could not be loaded"),
+    ]:
+        ended = await pool.run("ordinary.failing", label=label, path=str(tmp_path / "notes"))
+        assert (ended.state_name, words in (ended.state.message or "" if ended.state else "")) == (name, True)
     assert lines(tmp_path / "notes") == []
 
 
 async def test_what_runs_print_is_in_the_workers_output_behind_the_runs_name(
-    client: PrefectClient, prefect_server: PrefectServer, tmp_path: Path
+    pool: Pool, worker: RunningWorker, tmp_path: Path
 ) -> None:
-    pool = await make_pool(client, prefect_server, "warm", children=1)
-    await pool.deployment("ordinary.printing")
-    with running_worker(pool, tmp_path) as worker:
-        for words in ("first words", "second words"):
-            run = await pool.run("ordinary.printing", words=words)
-            wait_until(lambda run=run, words=words: f"{run.name} | {words}\n" in worker.text, what=words)  # type: ignore[misc] # mypy infers no default's type
-        quiet = await pool.run("ordinary.printing", words="third words", job_variables={"stream_output": False})
-        assert quiet.state_name == "Completed"
+    for words in ("first words", "second words"):
+        run = await pool.run("ordinary.printing", words=words)
+        wait_until(lambda run=run, words=words: f"{run.name} | {words}\n" in worker.text, what=words)  # type: ignore[misc] # mypy infers no default's type
+    quiet = await pool.run("ordinary.printing", words="third words", job_variables={"stream_output": False})
+    assert quiet.state_name == "Completed"
     assert "third words" not in worker.text
 
 
 async def test_a_suspended_run_stops_and_is_resumed_by_a_new_attempt(
-    client: PrefectClient, prefect_server: PrefectServer, tmp_path: Path
+    pool: Pool, worker: RunningWorker, tmp_path: Path
 ) -> None:
-    pool = await make_pool(client, prefect_server, "warm", children=1)
     path = tmp_path / "notes"
-    with running_worker(pool, tmp_path):
-        run = await pool.start("ordinary.step_by_step", path=str(path))
-        await noted(path, "step")
-        await client.set_flow_run_state(run.id, Suspended(timeout_seconds=600))
+    run = await pool.start("ordinary.step_by_step", path=str(path))
+    await noted(path, "step")
+    await pool.client.set_flow_run_state(run.id, Suspended(timeout_seconds=600))
 
-        async def stopped() -> bool:
-            before = len(lines(path))
-            done = await pool.run("ordinary.asynchronous", path=str(tmp_path / "other"))  # the only child is free
-            return done.state_name == "Completed" and len(lines(path)) == before
+    async def stopped() -> bool:
+        before = len(lines(path))
+        await pool.run("ordinary.asynchronous", path=str(tmp_path / "other"))  # which takes longer than a step
+        return len(lines(path)) == before
 
-        await eventually(stopped, what="the suspended run has stopped")
-        assert (await client.read_flow_run(run.id)).state_name == "Suspended"
-        path.with_name("enough").touch()
-        await client.resume_flow_run(run.id)
-        assert (await pool.ended(run)).state_name == "Completed"
+    await eventually(stopped, what="the suspended run has stopped")
+    assert (await pool.client.read_flow_run(run.id)).state_name == "Suspended"
+    path.with_name("enough").touch()
+    await pool.client.resume_flow_run(run.id)
+    assert (await pool.ended(run)).state_name == "Completed"
 
 
 RELOADED = """
@@ -278,15 +291,12 @@ async def test_at_its_end_the_worker_lets_short_runs_finish_and_crashes_long_one
 
 
 async def test_a_run_in_its_own_environment_of_prefect_leaves_no_child_behind(
-    client: PrefectClient, prefect_server: PrefectServer, tmp_path: Path
+    pool: Pool, worker: RunningWorker, tmp_path: Path
 ) -> None:
-    pool = await make_pool(client, prefect_server, "warm", children=1)
-    await pool.deployment("ordinary.looking_around")
-    with running_worker(pool, tmp_path) as worker:
-        await pool.run("ordinary.looking_around", path=str(tmp_path / "notes"))
-        variables = {"env": {"PREFECT_LOGGING_LEVEL": "ERROR"}}
-        await pool.run("ordinary.looking_around", path=str(tmp_path / "notes"), job_variables=variables)
-        first, second = (json.loads(line)["pid"] for line in lines(tmp_path / "notes"))
-        assert first != second
-        wait_until(lambda: second not in worker.children(), what="the child of its own has ended")
-        assert first in worker.children()
+    await pool.run("ordinary.looking_around", path=str(tmp_path / "notes"))
+    variables = {"env": {"PREFECT_LOGGING_LEVEL": "ERROR"}}
+    await pool.run("ordinary.looking_around", path=str(tmp_path / "notes"), job_variables=variables)
+    first, second = (json.loads(line)["pid"] for line in lines(tmp_path / "notes"))
+    assert first != second
+    wait_until(lambda: second not in worker.children(), what="the child of its own has ended")
+    assert first in worker.children()

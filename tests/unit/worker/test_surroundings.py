@@ -54,6 +54,8 @@ def test_signals_loggers_path_streams_and_umask_are_put_back() -> None:
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         signal.setitimer(signal.ITIMER_REAL, 600)
         logging.getLogger("sample").setLevel(logging.DEBUG)
+        logging.getLogger("sample.made.by.the.run").setLevel(logging.DEBUG)
+        logging.getLogger("sample.made.by.the.run").addHandler(logging.StreamHandler())
         logging.getLogger().addHandler(logging.NullHandler())
         logging.disable(logging.CRITICAL)
         sys.path.insert(0, "/nowhere")
@@ -63,6 +65,8 @@ def test_signals_loggers_path_streams_and_umask_are_put_back() -> None:
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
     assert (logging.getLogger("sample").level, logging.root.manager.disable) == (level, 0)
     assert logging.getLogger().handlers == root_handlers
+    made = logging.getLogger("sample.made.by.the.run")
+    assert (made.level, made.handlers) == (logging.NOTSET, [])
     assert os.umask(mask) == 0o022
 
 
