@@ -5,7 +5,7 @@ So it works on every kind of worker, and whichever receiver waits hears it. Pref
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -45,17 +45,28 @@ def respond(status: int = 200, body: Any = None, headers: dict[str, str] | None 
 
 
 @contextmanager
-def caller_of(context: Context | None) -> Iterator[None]:
-    """Within it `respond` answers the caller of this request, when one waits."""
+def caller_of(context: Context | None) -> Iterator[Callable[[Any], None]]:
+    """Within it `respond` answers the caller of this request, when one waits; it gives what answers with a result.
+
+    A flow that another one calls has no caller of its own: its `respond` is for the caller of the outer one, and its
+    result is for the outer flow.
+    """
+    if _CALLER.get() is not None:
+        yield _answer_nobody
+        return
     waits = context is not None and context.document.get("mode") == "sync"
     token = _CALLER.set(_Caller(context) if waits and context is not None else None)
     try:
-        yield
+        yield _answer_with
     finally:
         _CALLER.reset(token)
 
 
-def answer_with(result: Any) -> None:
+def _answer_nobody(result: Any) -> None:
+    """The result is for the flow around this one."""
+
+
+def _answer_with(result: Any) -> None:
     """Answer with what the flow returned, when a caller waits and got no answer yet. Raises BadReply, ReplyTooLarge."""
     caller = _CALLER.get()
     if caller is None or caller.answered:

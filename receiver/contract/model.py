@@ -16,7 +16,6 @@ from pydantic import (
 )
 
 from receiver.contract import fields
-from receiver.contract.errors import TemplateError
 from receiver.contract.paths import check_path
 from receiver.contract.quantities import format_duration
 from receiver.contract.reply import check_status_and_body
@@ -116,8 +115,9 @@ class WebhookDefinition(_Frozen):
         default=None,
         description="Seconds a caller waits in sync mode, at most 120; the sender's or 10 if left out.",
     )
-    on_timeout: Literal[202, 504] = Field(
-        default=202, description="The answer when the time is over: 202 with a status URL, or 504. The run goes on."
+    on_timeout: Literal[202, 504] | None = Field(
+        default=None,
+        description="The answer when the time is over: 202 with a status URL (if left out) or 504. The run goes on.",
     )
     on_invalid: Literal["reject", "hold"] | None = Field(
         default=None, description="What a verified request that cannot be used gets."
@@ -134,20 +134,6 @@ class WebhookDefinition(_Frozen):
     )
     cors: None = Field(default=None, description="Not available yet.")
     retention: None = Field(default=None, description="Not available yet.")
-
-    @model_validator(mode="after")
-    def _sync_only(self) -> Self:
-        if self.mode == "sync":
-            return self
-        if self.timeout is not None or self.on_timeout != 202:
-            raise ValueError("timeout and on_timeout are for mode 'sync'; leave them out, or say mode 'sync'")
-        if self.response is not None:
-            template = {"headers": dict(self.response.headers), "body": self.response.body}
-            try:
-                compile_template(template, roots=fields.RESPONSE_ROOTS)
-            except TemplateError as error:
-                raise ValueError(f"response: {error}; $result is there in mode 'sync' alone") from None
-        return self
 
     @property
     def scheme(self) -> str:

@@ -9,10 +9,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from receiver.contract.errors import DefinitionError
+from receiver.contract.errors import DefinitionError, TemplateError
+from receiver.contract.fields import RESPONSE_ROOTS
 from receiver.contract.model import WebhookDefinition
 from receiver.contract.plain import find_flaw
 from receiver.contract.secret_reference import Author, parse_secret_reference
+from receiver.contract.templates import compile_template
 
 LATER = frozenset({"split", "batch", "ordering_key", "rate_limit", "cors", "retention"})
 """Fields that are refused until they work."""
@@ -50,9 +52,12 @@ def parse_definition(data: Mapping[str, Any], *, by: Author) -> WebhookDefinitio
     if by != "code" and "deployment" not in given:
         raise DefinitionError("deployment", "is required: the Prefect deployment to run, flow-name/deployment-name")
     try:
-        return WebhookDefinition.model_validate(given)
+        definition = WebhookDefinition.model_validate(given)
     except ValidationError as error:
         raise _first_problem(error) from None
+    if definition.mode == "async":
+        _check_nothing_waits(definition)
+    return definition
 
 
 def _as_json(value: Any) -> Any:
@@ -60,6 +65,19 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, set | frozenset):
         return sorted(value, key=str)
     return list(value) if isinstance(value, tuple) else value
+
+
+def _check_nothing_waits(definition: WebhookDefinition) -> None:
+    """Nobody waits for an asynchronous webhook's flow, so there is neither a time limit nor a `$result`."""
+    for name in ("timeout", "on_timeout"):
+        if getattr(definition, name) is not None:
+            raise DefinitionError(name, "is for mode 'sync'; leave it out, or say mode 'sync'")
+    if definition.response is not None:
+        for name, source in (("headers", dict(definition.response.headers)), ("body", definition.response.body)):
+            try:
+                compile_template(source, roots=RESPONSE_ROOTS)
+            except TemplateError as error:
+                raise DefinitionError(f"response.{name}", f"{error} in mode 'async'") from None
 
 
 def _check_names(data: Mapping[Any, Any]) -> None:

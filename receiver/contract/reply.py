@@ -105,17 +105,20 @@ class Reply:
             match body:
                 case None:
                     value: Any = None
-                case {"text": str(text)}:
-                    value = text
                 case {"base64": str(text)}:
                     value = base64.b64decode(text, validate=True)
-                case {"json": str(text)}:
+                case {"text": str(text)} | {"json": str(text)}:
                     value = json.loads(text)
                 case _:
                     raise BadReply("body: is in no form that a reply travels in")
         except (ValueError, RecursionError) as error:
             raise BadReply(f"body: cannot be read: {type(error).__name__}") from None
-        return cls(status=wire.get("status"), headers=wire.get("headers") or {}, body=value)  # type: ignore[arg-type] # checked there
+        if ("text" in (body or {})) is not isinstance(value, str):
+            raise BadReply("body: is in no form that a reply travels in")
+        try:
+            return cls(status=wire.get("status"), headers=wire.get("headers"), body=value)  # type: ignore[arg-type] # checked there
+        except ReplyTooLarge as error:
+            raise BadReply(str(error)) from None
 
     def _wire_body(self) -> dict[str, str] | None:
         if self.body is None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from receiver.contract import fetch
-from receiver.contract.answering import answer_with, caller_of
+from receiver.contract.answering import caller_of
 from receiver.contract.context import Context, PendingContext
 from receiver.contract.envelope import belongs_to, decode_document, decode_envelope, is_envelope
 from receiver.contract.errors import DefinitionError
@@ -75,9 +75,9 @@ def _wrap(function: Callable[..., Any], definition: WebhookDefinition) -> Callab
             bound, pending = arguments(args, kwargs)
             if pending:
                 _fill(bound, pending[0], await fetch.fetch(*_address(pending[0])))
-            with caller_of(_context_in(bound)):
+            with caller_of(_context_in(bound)) as answer:
                 result = await function(*bound.args, **bound.kwargs)
-                answer_with(result)
+                answer(result)
                 return result
 
     else:
@@ -87,9 +87,9 @@ def _wrap(function: Callable[..., Any], definition: WebhookDefinition) -> Callab
             bound, pending = arguments(args, kwargs)
             if pending:
                 _fill(bound, pending[0], fetch.fetch_blocking(*_address(pending[0])))
-            with caller_of(_context_in(bound)):
+            with caller_of(_context_in(bound)) as answer:
                 result = function(*bound.args, **bound.kwargs)
-                answer_with(result)
+                answer(result)
                 return result
 
     setattr(wrapped, _ATTRIBUTE, definition)

@@ -69,7 +69,7 @@ def compile_webhook(definition: WebhookDefinition, *, revision: int, state: str)
         methods=definition.methods,
         mode=definition.mode,
         timeout=definition.timeout or scheme.answer_deadline or DEFAULT_TIMEOUT,
-        on_timeout=definition.on_timeout,
+        on_timeout=definition.on_timeout or 202,
         deployment=definition.deployment,
         scheme=scheme,
         secret=definition.secret,

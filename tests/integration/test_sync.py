@@ -135,7 +135,8 @@ async def test_a_late_reply_is_kept_and_the_status_url_gives_it(
     await work(prefect, receiver, key, replying(Reply(status=201, body={"id": 1})))
 
     async def replied() -> dict[str, Any] | None:
-        return (await receiver.http.get(url)).json().get("reply")
+        found: dict[str, Any] | None = (await receiver.http.get(url)).json().get("reply")
+        return found
 
     assert await eventually(replied, 30) == {"status": 201, "headers": {}, "body": {"id": 1}}
 

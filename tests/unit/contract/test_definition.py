@@ -15,7 +15,7 @@ FULL: dict[str, Any] = {
     "key": "orders",
     "path": "shops/{shop_id}/orders/{order_id}",
     "methods": ["GET", "POST"],
-    "mode": "async",
+    "mode": "sync",
     "deployment": "order flow/prod",
     "parameters": {
         "context": "{{$context}}",
@@ -32,6 +32,8 @@ FULL: dict[str, Any] = {
         "headers": {"X-N": "{{$context.data.n}}"},
         "body": {"n": "{{$context.data.n}}", "x": None},
     },
+    "timeout": 2.5,
+    "on_timeout": 504,
     "on_invalid": "hold",
     "on_crash": "fail",
     "max_body": 25 * 1024 * 1024,
@@ -71,11 +73,12 @@ def test_what_is_left_out_has_the_documented_defaults():
         "parameters": {"context": "{{$context}}"},
         "state": "enabled",
         "verification": {"scheme": "none"},
+        "on_timeout": 202,
         "on_crash": "fail",
     }
     assert (parsed.path, parsed.ip_allowlist, parsed.filter, parsed.response, parsed.body_schema) == (None,) * 5
     # What is left out here is the choice of the verification scheme's preset.
-    assert (parsed.on_invalid, parsed.max_body, parsed.deduplicate) == (None, None, None)
+    assert (parsed.on_invalid, parsed.max_body, parsed.deduplicate, parsed.timeout) == (None,) * 4
 
 
 def test_null_is_the_same_as_left_out():
@@ -125,17 +128,27 @@ def test_a_field_that_does_not_work_yet_is_refused_by_name(field: str):
     assert field in FIELDS
 
 
-@pytest.mark.parametrize(
-    ("changes", "field", "words"),
-    [
-        ({"mode": "sync"}, "mode", "'sync' is not available yet"),
-        ({"on_crash": "retry"}, "on_crash", "'retry' is not av"),
-    ],
-)
-def test_a_value_that_does_not_work_yet_is_refused_by_name(changes: dict[str, Any], field: str, words: str):
-    error = error_of({**MINIMAL, **changes})
-    assert error.field == field
-    assert words in error.problem
+def test_a_value_that_does_not_work_yet_is_refused_by_name():
+    error = error_of({**MINIMAL, "on_crash": "retry"})
+    assert (error.field, error.problem) == ("on_crash", "'retry' is not available yet; leave it out, or say 'fail'")
+
+
+@pytest.mark.parametrize("changes", [{"timeout": 5}, {"on_timeout": 504}, {"timeout": 5, "mode": "async"}])
+def test_only_a_caller_that_waits_has_a_timeout(changes: dict[str, Any]):
+    assert "are for mode 'sync'; leave them out, or say mode 'sync'" in error_of({**MINIMAL, **changes}).problem
+    assert parse_definition({**MINIMAL, **changes, "mode": "sync"}, by="write").mode == "sync"
+
+
+@pytest.mark.parametrize("response", [{"body": "{{$result.id}}"}, {"headers": {"X-Id": "{{$result.id}}"}}])
+def test_the_flows_result_is_there_for_a_caller_that_waits_alone(response: dict[str, Any]):
+    error = error_of({**MINIMAL, "response": response})
+    assert "'$result' is not known here" in error.problem
+    assert "$result is there in mode 'sync' alone" in error.problem
+    parsed = parse_definition({**MINIMAL, "response": response, "mode": "sync"}, by="write")
+    assert parsed.response
+    assert "7" in str(parsed.response.headers_template().render({"result": {"id": 7}})) + str(
+        parsed.response.body_template().render({"result": {"id": 7}})
+    )
 
 
 @pytest.mark.parametrize(
@@ -232,3 +245,22 @@ def test_any_value_in_any_field_is_taken_or_a_definition_error(changes: dict[str
         assert error.problem
         return
     assert parse_definition(parsed.to_json(), by=by) == parsed
+
+
+SYNC: dict[str, Any] = {**MINIMAL, "mode": "sync"}
+
+
+@pytest.mark.parametrize(("given", "kept"), [(5, 5.0), (0.5, 0.5), ("2m", 120.0)])
+def test_a_synchronous_webhook_says_how_long_a_caller_waits(given: Any, kept: float):
+    assert parse_definition({**SYNC, "timeout": given, "on_timeout": 504}, by="write").timeout == kept
+
+
+@pytest.mark.parametrize("given", [0, -1, 121, "3m", True, "soon", [1]])
+def test_a_time_that_nobody_waits_is_refused(given: Any):
+    assert error_of({**SYNC, "timeout": given}).field == "timeout"
+
+
+def test_the_response_of_a_synchronous_webhook_is_made_of_the_flows_result():
+    response = {"headers": {"X-Id": "{{$result.id}}"}, "body": "{{$result}}"}
+    assert parse_definition({**SYNC, "response": response}, by="write").response
+    assert error_of({**MINIMAL, "response": {"body": "{{$result}}"}}).field == "response.body"

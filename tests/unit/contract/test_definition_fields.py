@@ -9,6 +9,7 @@ from receiver.contract.model import WebhookDefinition
 from receiver.contract.parse import LATER
 
 MINIMAL: dict[str, Any] = {"key": "k", "verification": {"scheme": "none"}}
+SYNC = {"timeout": {"mode": "sync"}, "on_timeout": {"mode": "sync"}}
 EVENT = "{{$context.headers.x-event-id}}"
 
 GOOD: list[tuple[str, Any, Any]] = [
@@ -21,6 +22,12 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("methods", {"PUT", "PATCH"}, ("PUT", "PATCH")),
     ("methods", ("POST",), ("POST",)),
     ("mode", "async", "async"),
+    ("mode", "sync", "sync"),
+    ("timeout", 120, 120.0),
+    ("timeout", 0.5, 0.5),
+    ("timeout", "2m", 120.0),
+    ("on_timeout", 504, 504),
+    ("mode", "sync", "sync"),
     ("deployment", "my flow/prod, eu", "my flow/prod, eu"),
     ("deployment", "f/d", "f/d"),
     ("parameters", {}, {}),
@@ -59,7 +66,9 @@ BAD: list[tuple[str, Any, str, str]] = [
         "HEAD cannot be a webhook's method; take of GET, POST, PUT, PATCH, DELETE",
     ),
     ("methods", {1, "POST"}, "methods", "1 cannot be a webhook's method"),
-    ("mode", "later", "mode", "should be 'async'"),
+    ("mode", "later", "mode", "should be 'async' or 'sync'"),
+    ("timeout", 5, "timeout", "is for mode 'sync'"),
+    ("on_timeout", 504, "on_timeout", "is for mode 'sync'"),
     *(
         ("deployment", name, "deployment", "flow-name/deployment-name")
         for name in ("f", "f/", "/d", "f/d/e", " f/d", "f/d ", "f /d", "a\nb/c", "f/" + "d" * 511, 5)
@@ -101,8 +110,8 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("response", {"headers": {"X": "a\r\nSet-Cookie: b"}}, "response.headers", "line break"),
     ("response", {"headers": {"X\n": "{{$context.data}}"}}, "response.headers", "cannot be the name of a header"),
     ("response", {"headers": {"X": 5}}, "response.headers", "is text, not int"),
-    ("response", {"headers": {"X": "{{$result.id}}"}}, "response.headers", "'$result' is not known here"),
-    ("response", {"body": {"a": ["{{context}}"]}}, "response.body", "begins with one of $context, $now"),
+    ("response", {"headers": {"X": "{{$outcome.id}}"}}, "response.headers", "'$outcome' is not known here"),
+    ("response", {"body": {"a": ["{{context}}"]}}, "response.body", "begins with one of $context, $now, $result"),
     ("response", {"code": 200}, "response.code", "there is no such field"),
     ("on_invalid", "drop", "on_invalid", "'reject' or 'hold'"),
     ("on_crash", "later", "on_crash", "should be 'fail'"),
@@ -117,7 +126,7 @@ BAD: list[tuple[str, Any, str, str]] = [
 
 @pytest.mark.parametrize(("field", "given", "kept"), GOOD)
 def test_a_good_value_is_kept_in_its_canonical_form(field: str, given: Any, kept: Any):
-    definition = parse_definition({**MINIMAL, field: given}, by="code")
+    definition = parse_definition({**MINIMAL, **SYNC.get(field, {}), field: given}, by="code")
     if kept is not None:
         assert getattr(definition, "body_schema" if field == "schema" else field) == kept
     assert parse_definition(definition.to_json(), by="code") == definition
@@ -126,14 +135,15 @@ def test_a_good_value_is_kept_in_its_canonical_form(field: str, given: Any, kept
 @pytest.mark.parametrize(("field", "given", "where", "words"), BAD)
 def test_a_bad_value_is_refused_with_its_place_and_with_words(field: str, given: Any, where: str, words: str):
     with pytest.raises(DefinitionError) as error:
-        parse_definition({**MINIMAL, field: given}, by="code")
+        parse_definition({**MINIMAL, **SYNC.get(field, {}), field: given}, by="code")
     assert error.value.field == where
     assert words in error.value.problem
 
 
 def test_every_field_that_works_has_good_and_bad_values_above():
     fields = {field.alias or name for name, field in WebhookDefinition.model_fields.items()} - LATER
-    assert {field for field, _, _ in GOOD} == fields
+    # The two that need mode sync beside them have theirs in test_definition.py.
+    assert {field for field, _, _ in GOOD} | {"timeout", "on_timeout"} == fields
     assert {field for field, _, _, _ in BAD} | {"verification"} == fields
 
 

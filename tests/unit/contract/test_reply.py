@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from receiver import Reply
 from receiver.contract.errors import BadReply, ReplyTooLarge
@@ -128,9 +129,11 @@ def test_each_kind_of_body_travels_as_text():
 @given(hostile_values | any_texts | any_texts.map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_body_is_a_bad_reply_or_comes_back_from_harmless_text(body: Any):
     try:
-        wire = Reply(body=body).to_wire()
+        reply = Reply(body=body, headers={"X-A": "b"})
+        wire = reply.to_wire()
     except BadReply:
         return
+    assert Reply.from_wire(json.loads(json.dumps(wire))) == reply
     assert find_flaw(wire, reserved_keys=RESERVED_KEYS) is None
     match wire["body"]:
         case None:
@@ -161,3 +164,48 @@ def test_a_reply_has_a_bound_to_the_byte():
 def test_whatever_makes_a_reply_too_large_is_refused(reply: dict[str, Any]):
     with pytest.raises(ReplyTooLarge):
         Reply(**reply)
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        {},
+        {"status": None},
+        {"status": 200, "body": "x"},
+        {"status": 200, "body": []},
+        {"status": 200, "body": {}},
+        {"status": 200, "body": {"text": "not JSON"}},
+        {"status": 200, "body": {"text": "5"}},
+        {"status": 200, "body": {"json": '"text"'}},
+        {"status": 200, "body": {"json": {"a": 1}}},
+        {"status": 200, "body": {"json": "[" * 100_000}},
+        {"status": 200, "body": {"json": "NaN"}},
+        {"status": 200, "body": {"base64": "$$$"}},
+        {"status": 200, "headers": [["a", "b"]]},
+        {"status": 200, "headers": {"X": "a\r\nb"}},
+        {"status": 200, "body": {"text": json.dumps("x" * MAX_REPLY)}},
+    ],
+)
+def test_what_is_no_reply_on_the_wire_is_a_bad_reply(wire: dict[str, Any]):
+    with pytest.raises(BadReply):
+        Reply.from_wire(wire)
+
+
+wires = st.fixed_dictionaries(
+    {},
+    optional={
+        "status": st.just(200) | hostile_values,
+        "headers": hostile_values,
+        "body": st.dictionaries(st.sampled_from(["text", "json", "base64"]), any_texts | hostile_values)
+        | hostile_values,
+    },
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(wires)
+def test_any_wire_is_a_reply_or_a_bad_one(wire: dict[str, Any]):
+    try:
+        assert isinstance(Reply.from_wire(wire), Reply)
+    except BadReply:
+        return
