@@ -67,8 +67,6 @@ BAD: list[tuple[str, Any, str, str]] = [
     ),
     ("methods", {1, "POST"}, "methods", "1 cannot be a webhook's method"),
     ("mode", "later", "mode", "should be 'async' or 'sync'"),
-    ("timeout", 5, "timeout", "is for mode 'sync'"),
-    ("on_timeout", 504, "on_timeout", "is for mode 'sync'"),
     *(
         ("deployment", name, "deployment", "flow-name/deployment-name")
         for name in ("f", "f/", "/d", "f/d/e", " f/d", "f/d ", "f /d", "a\nb/c", "f/" + "d" * 511, 5)
@@ -142,8 +140,7 @@ def test_a_bad_value_is_refused_with_its_place_and_with_words(field: str, given:
 
 def test_every_field_that_works_has_good_and_bad_values_above():
     fields = {field.alias or name for name, field in WebhookDefinition.model_fields.items()} - LATER
-    # The two that need mode sync beside them have theirs in test_definition.py.
-    assert {field for field, _, _ in GOOD} | {"timeout", "on_timeout"} == fields
+    assert {field for field, _, _ in GOOD} == fields
     assert {field for field, _, _, _ in BAD} | {"verification"} == fields
 
 
