@@ -73,12 +73,11 @@ def test_what_is_left_out_has_the_documented_defaults():
         "parameters": {"context": "{{$context}}"},
         "state": "enabled",
         "verification": {"scheme": "none"},
-        "on_timeout": 202,
         "on_crash": "fail",
     }
     assert (parsed.path, parsed.ip_allowlist, parsed.filter, parsed.response, parsed.body_schema) == (None,) * 5
     # What is left out here is the choice of the verification scheme's preset.
-    assert (parsed.on_invalid, parsed.max_body, parsed.deduplicate, parsed.timeout) == (None,) * 4
+    assert (parsed.on_invalid, parsed.max_body, parsed.deduplicate, parsed.timeout, parsed.on_timeout) == (None,) * 5
 
 
 def test_null_is_the_same_as_left_out():
@@ -133,17 +132,19 @@ def test_a_value_that_does_not_work_yet_is_refused_by_name():
     assert (error.field, error.problem) == ("on_crash", "'retry' is not available yet; leave it out, or say 'fail'")
 
 
-@pytest.mark.parametrize("changes", [{"timeout": 5}, {"on_timeout": 504}, {"timeout": 5, "mode": "async"}])
+@pytest.mark.parametrize("changes", [{"timeout": 5}, {"on_timeout": 202}, {"on_timeout": 504, "mode": "async"}])
 def test_only_a_caller_that_waits_has_a_timeout(changes: dict[str, Any]):
-    assert "are for mode 'sync'; leave them out, or say mode 'sync'" in error_of({**MINIMAL, **changes}).problem
+    error = error_of({**MINIMAL, **changes})
+    assert error.field == next(iter(changes))
+    assert error.problem == "is for mode 'sync'; leave it out, or say mode 'sync'"
     assert parse_definition({**MINIMAL, **changes, "mode": "sync"}, by="write").mode == "sync"
 
 
 @pytest.mark.parametrize("response", [{"body": "{{$result.id}}"}, {"headers": {"X-Id": "{{$result.id}}"}}])
 def test_the_flows_result_is_there_for_a_caller_that_waits_alone(response: dict[str, Any]):
     error = error_of({**MINIMAL, "response": response})
-    assert "'$result' is not known here" in error.problem
-    assert "$result is there in mode 'sync' alone" in error.problem
+    assert error.field == f"response.{next(iter(response))}"
+    assert "'$result' is not known here; there is $context, $now in mode 'async'" in error.problem
     parsed = parse_definition({**MINIMAL, "response": response, "mode": "sync"}, by="write")
     assert parsed.response
     assert "7" in str(parsed.response.headers_template().render({"result": {"id": 7}})) + str(

@@ -27,7 +27,6 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("timeout", 0.5, 0.5),
     ("timeout", "2m", 120.0),
     ("on_timeout", 504, 504),
-    ("mode", "sync", "sync"),
     ("deployment", "my flow/prod, eu", "my flow/prod, eu"),
     ("deployment", "f/d", "f/d"),
     ("parameters", {}, {}),
@@ -67,6 +66,12 @@ BAD: list[tuple[str, Any, str, str]] = [
     ),
     ("methods", {1, "POST"}, "methods", "1 cannot be a webhook's method"),
     ("mode", "later", "mode", "should be 'async' or 'sync'"),
+    *(("timeout", value, "timeout", "is a number of seconds, at most 120") for value in (0, -1, 121, True, "3m")),
+    ("timeout", [], "timeout", "is a number of seconds, at most 120"),
+    ("timeout", "soon", "timeout", "'soon' is no duration"),
+    ("timeout", float("nan"), "timeout", "is NaN or infinite"),
+    ("on_timeout", 200, "on_timeout", "202 or 504"),
+    ("on_timeout", "504", "on_timeout", "202 or 504"),
     *(
         ("deployment", name, "deployment", "flow-name/deployment-name")
         for name in ("f", "f/", "/d", "f/d/e", " f/d", "f/d ", "f /d", "a\nb/c", "f/" + "d" * 511, 5)
