@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
+from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
 from receiver.storage.rows import RowInsert
 from receiver.storage.tables import delivery, reply
@@ -37,6 +38,7 @@ def standing(connection: Connection, delivery_id: str) -> Status | None:
     return None if found is None else Status(found)
 
 
-def answered(connection: Connection, delivery_id: str, status: int) -> None:
-    """Note the status of the answer that was given."""
-    connection.execute(update(delivery).where(delivery.c.id == delivery_id).values(response_status=status))
+def answered(connection: Connection, delivery_id: str, status: int, reason: Reason | None) -> None:
+    """Note the status of the answer that was given, and why it was none that was meant."""
+    values: dict[str, Any] = {"response_status": status} | ({"reason": reason.value} if reason else {})
+    connection.execute(update(delivery).where(delivery.c.id == delivery_id).values(**values))

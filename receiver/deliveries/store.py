@@ -160,9 +160,9 @@ class DeliveryStore:
         """Where a delivery stands; None for one that is not there."""
         return await self._db.read(lambda c: replies.standing(c, delivery_id))
 
-    async def answered(self, delivery_id: str, status: int) -> None:
-        """Note the HTTP status of the answer that was given once the run had replied."""
-        await self._db.write(lambda c: replies.answered(c, delivery_id, status))
+    async def answered(self, delivery_id: str, status: int, reason: Reason | None = None) -> None:
+        """Note the HTTP status of the answer where it was not known when the request was stored."""
+        await self._db.write(lambda c: replies.answered(c, delivery_id, status, reason))
 
     # reading
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -82,6 +83,8 @@ def judge(
     request = replace(request, body=body)
     redacted = redact(request, webhook.scheme.carriers())
     claim: DeduplicationClaim | None = None
+    document: dict[str, Any] = {}
+    reply: Reply | None = None
     notes: dict[str, Any] = {}
     try:
         parsed = parse_body(request.header("content-type"), redacted.body)
@@ -122,12 +125,16 @@ def judge(
         reply = _reply(webhook, document, now)
     except Unusable as error:
         held = webhook.hold_invalid
+        if held and document:
+            with suppress(Unusable):
+                reply = _reply(webhook, document, now)
         return Judgement(
             status=Status.HELD if held else Status.REJECTED,
             reason=error.reason,
             detail=error.detail,
             problems=error.problems,
             redacted=redacted,
+            reply=reply,
             deduplication=claim if held else None,
             notes=notes,
         )

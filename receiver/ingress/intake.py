@@ -169,26 +169,30 @@ class Intake:
         stored = await self._w.store.accept(row, now)
         if stored.status is Status.QUEUED:
             self._w.stored()
-        answer = await self._awaited(progress, webhook, judgement, stored)
+        answer, reason = await self._awaited(progress, webhook, judgement, stored)
         if answer is None:
             answer = self._accepted(progress, webhook, judgement, stored)
-        self._log(progress, stored.status, answer.status, duplicate_of=stored.duplicate_of)
+        if answer.status != row.response_status:
+            with suppress(StoreUnavailable):
+                await self._w.store.answered(stored.id, answer.status, reason)
+        more = {"reason": reason} if reason else {}
+        self._log(progress, stored.status, answer.status, duplicate_of=stored.duplicate_of, **more)
         return answer
 
     async def _awaited(
         self, progress: _Progress, webhook: Webhook, judgement: Judgement, stored: Stored
-    ) -> Answer | None:
+    ) -> tuple[Answer | None, Reason | None]:
         """The answer of a synchronous webhook's run; None where nothing is to be waited for."""
         if webhook.mode != "sync" or judgement.reason is Reason.PAUSED:
-            return None
+            return None, None
         runs = stored.status is Status.QUEUED
         if not runs and (stored.duplicate_of is None or webhook.is_open):
-            return None
+            return None, None
         awaited = stored.duplicate_of or stored.id
         extra = [("webhook-duplicate-of", awaited)] if stored.duplicate_of else []
         left = webhook.timeout - progress.elapsed_ms() / 1000
         outcome = await self._w.rendezvous.wait(awaited, max(left, 0.001), fresh=runs)
-        answer = synchronous.answer(
+        return synchronous.answer(
             outcome,
             webhook,
             judgement.document,
@@ -198,9 +202,6 @@ class Intake:
             now=progress.received_at,
             extra=extra,
         )
-        with suppress(StoreUnavailable):
-            await self._w.store.answered(stored.id, answer.status)
-        return answer
 
     async def _whole(self, arrival: Arrival, head: RawRequest, webhook: Webhook) -> RawRequest:
         body = await arrival.read(webhook.max_body)

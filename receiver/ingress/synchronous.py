@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from receiver.contract.errors import BadReply, Unusable
+from receiver.contract.errors import BadReply, ReplyTooLarge, Unusable
+from receiver.contract.reasons import Reason
 from receiver.contract.reply import Reply
 from receiver.deliveries.lifecycle import Status
 from receiver.ingress import answers
@@ -27,15 +28,32 @@ def answer(
     status_url: str,
     now: datetime,
     extra: Sequence[Header] = (),
-) -> Answer:
-    """The answer for an outcome. `delivery_id` is this request's, `shown_id` the one whose run was awaited."""
+) -> tuple[Answer, Reason | None]:
+    """The answer for an outcome, and `bad_reply` when that is why it is none the flow meant.
+
+    `delivery_id` is this request's, `shown_id` the one whose run was awaited.
+    """
     match outcome:
         case Replied(wire):
             try:
                 reply = reply_of(wire, webhook, document, now)
-            except (BadReply, Unusable):
-                return _failed(500, "The reply of the workflow cannot be sent.", delivery_id, shown_id, extra)
-            return answers.replied(reply, delivery_id, extra=extra)
+            except (BadReply, ReplyTooLarge, Unusable):
+                words = "The reply of the workflow cannot be sent."
+                return _failed(500, words, delivery_id, shown_id, extra), Reason.BAD_REPLY
+            return answers.replied(reply, delivery_id, extra=extra), None
+        case Ended() | TimeOver():
+            return _without_reply(outcome, webhook, delivery_id, shown_id, status_url, extra), None
+
+
+def _without_reply(
+    outcome: Ended | TimeOver,
+    webhook: Webhook,
+    delivery_id: str,
+    shown_id: str,
+    status_url: str,
+    extra: Sequence[Header],
+) -> Answer:
+    match outcome:
         case Ended(Status.COMPLETED):
             # A flow without @webhook sends no reply; its result may be anything, so its end is the answer.
             return answers.plain(200, {"delivery_id": shown_id, "status": "completed"}, delivery_id, extra=extra)

@@ -109,7 +109,7 @@ class Vault:
         block_type, _, name = slug.partition("/")
         data = await self._blocks.read_block(block_type, name)
         if data is None:
-            raise SecretUnavailable(f"make the block {slug} in Prefect's UI (Blocks) or with `webhooks create`")
+            raise SecretUnavailable(f"make the block {slug} in Prefect's UI, under Blocks")
         current = data.get("current") if block_type == "webhook-secret" else data.get("value")
         previous = [value for value in data.get("previous") or () if isinstance(value, str)]
         if not isinstance(current, str) or not current:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from receiver.contract.definition import ResponseTemplate
-from receiver.contract.errors import BadReply, TemplateError, Unusable
+from receiver.contract.errors import BadReply, ReplyTooLarge, TemplateError, Unusable
 from receiver.contract.reasons import Reason
 from receiver.contract.reply import Reply
 from receiver.contract.templates import Template
@@ -36,7 +36,7 @@ class CompiledResponse:
         try:
             headers = {name: _text(value) for name, value in self.headers.render(roots).items()}
             return Reply(status=self.status, headers=headers, body=self.body.render(roots))
-        except (TemplateError, BadReply) as error:
+        except (TemplateError, BadReply, ReplyTooLarge) as error:
             raise Unusable(Reason.TEMPLATE_ERROR, f"response: {error}") from None
 
 

@@ -206,6 +206,7 @@ async def test_a_repeated_event_is_a_duplicate_and_another_body_is_a_conflict_th
     if first_row["status"] != "dead":
         assert again.status_code == 200 and again.json() == {"status": "duplicate"}
         assert again.headers["webhook-duplicate-of"] == first.json()["delivery_id"]
+        assert (await receiver.delivery(again.headers["webhook-delivery-id"]))["response_status"] == 200
     assert other.status_code == 202
     assert (await receiver.delivery(other.json()["delivery_id"]))["id_conflict"] is True
 
