@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: up test check format pins clean
+.PHONY: up test bench check format pins clean
 
 up: $(VENV)/.run
 	@$(BIN)/webhooks up
@@ -11,10 +11,14 @@ up: $(VENV)/.run
 test: $(VENV)/.dev
 	$(BIN)/pytest $(ARGS)
 
+# QUICK=1 looks for a minute, WRITE=1 renews docs/performance.md, PEER=http://... measures another system's webhook too.
+bench: $(VENV)/.run
+	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(WRITE),--write) $(if $(PEER),--peer $(PEER)) $(ARGS)
+
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy receiver flows blocks tests
+	$(BIN)/mypy receiver flows blocks benchmarks tests
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/file_sizes.py
 

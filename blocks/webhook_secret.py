@@ -16,8 +16,8 @@ class WebhookSecret(Block):
         ```python
         from blocks import WebhookSecret
 
-        await WebhookSecret(current="new", previous=["old"]).save("contact-form")
-        secret = await WebhookSecret.load("contact-form")
+        await WebhookSecret(current="new", previous=["old"]).save("my-shop")
+        secret = await WebhookSecret.load("my-shop")
         assert secret.current.get_secret_value() == "new"
         ```
     """

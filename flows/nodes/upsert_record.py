@@ -54,8 +54,8 @@ async def upsert_record(
     Args:
         table: As for `create_record`.
         values: Values by column, those of the key among them. A column that is left out keeps what it has.
-        key: Columns that together identify the record; the table says that they are unique. On SQLite it is an
-            ordinary table, not one WITHOUT ROWID.
+        key: Columns that together identify the record; the table says that they are unique. It is an ordinary table:
+            on SQLite not WITHOUT ROWID, on PostgreSQL not partitioned.
         version: A column that grows with each version of the record, a number or a time. Values with a lower one than
             the stored record's change nothing, so that an update that comes late never overwrites a newer one.
         database: The block `records-database/<database>`.

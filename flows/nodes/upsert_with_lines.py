@@ -48,7 +48,7 @@ def plan(
     return gone.where(tuple_(*(column(lines_table, name) for name in line_key)).not_in(stays)), kept
 
 
-@node("upsert a record with {lines} in {table}", timeout=120)
+@node("upsert a record and its lines in {table}", timeout=120)
 async def upsert_with_lines(
     table: str | Table,
     values: Mapping[str, Any],

@@ -1,0 +1,116 @@
+"""`python -m benchmarks [--quick] [--write] [--peer URL] [--only GROUP]`: measure, show, keep."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks import ack, plan, plot, report, runs, sync, up
+from benchmarks.figures import Figure
+from benchmarks.loading import LoadFailed
+from benchmarks.machine import describe
+from benchmarks.plan import Plan, Tell
+from benchmarks.report import Report
+from benchmarks.rig import PROJECT, STOCK_POOL, NotStarted, Rig, running_rig
+from benchmarks.waterfall import Stage
+
+LATEST = PROJECT / "benchmarks" / "results" / "latest.json"
+DOCS = PROJECT / "docs"
+PLOT = "performance.svg"
+GROUPS = ("up", "sync", "ack", "stock")
+_STOCK_SECONDS = 25.0
+"""What the process worker needs at the least; with less time left it is left out."""
+
+
+async def measure(
+    folder: Path, chosen: Plan, only: set[str], peer: str | None, tell: Tell
+) -> tuple[list[Figure], list[Stage]]:
+    """Everything that was asked for, one after the other, so that nothing measures another's work."""
+    figures: list[Figure] = []
+    stages: list[Stage] = []
+    if "up" in only and chosen.starts:
+        figures += await up.measure(folder, chosen.starts, tell)
+    if only & {"sync", "ack", "stock"}:
+        async with running_rig(folder, tell) as rig:
+            figures, stages = await _on(rig, chosen, only, tell, figures)
+    if peer:
+        figures += await ack.peer(peer, chosen, tell)
+    return figures, stages
+
+
+async def _on(
+    rig: Rig, chosen: Plan, only: set[str], tell: Tell, figures: list[Figure]
+) -> tuple[list[Figure], list[Stage]]:
+    stages: list[Stage] = []
+    synchronous: list[Figure] = []
+    of_runs: list[Figure] = []
+    if only & {"sync", "stock"}:
+        answered = await sync.measure(rig, chosen, tell)
+        stages, synchronous = answered.stages, answered.figures
+        of_runs, burst = await runs.measure(rig, chosen, tell)
+    if "ack" in only:
+        figures = [*figures, *await ack.measure(rig, chosen, tell)]
+    if "stock" in only:
+        if chosen.left < _STOCK_SECONDS:
+            tell("no time is left for the process worker")
+        else:
+            await rig.start_worker(STOCK_POOL, "process")
+            synchronous += await sync.stock(rig, chosen, tell, answered.p50)
+            if chosen.stock_burst_count:
+                of_runs += await runs.stock(rig, chosen, tell, burst)
+    return [*figures, *synchronous, *of_runs], stages
+
+
+def main() -> int:
+    """The exit status: 1 when something could not be measured."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="under 90 seconds, with fewer samples")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.md and its picture")
+    parser.add_argument("--peer", metavar="URL", help="measure another system's webhook by the same loader")
+    parser.add_argument("--only", action="append", choices=(*GROUPS, "peer"), help="a part of it; may be repeated")
+    words = parser.parse_args()
+    console = Console(highlight=False)
+    chosen = plan.quick() if words.quick else plan.thorough()
+    machine = describe(datetime.now(UTC), " ".join(["make bench", *_make_words(words)]))
+
+    def tell(line: str) -> None:
+        console.print(f"[dim]{time.monotonic() - chosen.began:5.0f} s[/]  {line}", markup=True)
+
+    only = set(words.only or GROUPS)
+    with tempfile.TemporaryDirectory(prefix="webhooks-bench-") as folder:
+        try:
+            figures, stages = asyncio.run(measure(Path(folder), chosen, only, words.peer, tell))
+        except (NotStarted, LoadFailed) as error:
+            console.print(f"[red]{type(error).__name__}[/]", error, markup=True)
+            return 1
+    done = Report(machine=machine, figures=figures, stages=stages)
+    report.show(done, console)
+    report.write_json(done, LATEST)
+    tell(f"written: {LATEST.relative_to(PROJECT)}")
+    if words.write:
+        DOCS.mkdir(exist_ok=True)
+        (DOCS / PLOT).write_text(plot.draw(_rates(figures), stages), encoding="utf-8")
+        (DOCS / "performance.md").write_text(report.page(done, PLOT), encoding="utf-8")
+        tell(f"written: docs/performance.md, docs/{PLOT}")
+    return 0
+
+
+def _make_words(words: argparse.Namespace) -> list[str]:
+    return [*(["QUICK=1"] if words.quick else []), *(["PEER=…"] if words.peer else [])]
+
+
+def _rates(figures: list[Figure]) -> dict[tuple[str, int], float]:
+    medians = {figure.name: figure.median for figure in figures}
+    asked = [(system, clients) for clients in ack.CLIENTS for system in ("bare", "ours", "peer")]
+    return {one: rate for one in asked if (rate := medians.get(ack.rate_name(*one)))}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
