@@ -19,6 +19,7 @@ from flows.worker import wire
 from flows.worker.handles import ChildHandle, Death, UnfitPrefect, ZygoteHandle, ZygoteLost
 from flows.worker.pool import ChildState, PoolOptions, plan_children, recycle_reason
 
+_RETIRE_SECONDS = 30.0  # longest time a child may take to send its last logs
 _LOOK_SECONDS = 5.0  # how often idle children are counted when nothing happens
 
 
@@ -27,7 +28,7 @@ class CrewStopping(Exception):
 
 
 class Crew:
-    """Children of one pool. `on_free` is called whenever there may be room for another run."""
+    """Children of one pool."""
 
     def __init__(
         self,
@@ -35,14 +36,13 @@ class Crew:
         env: Mapping[str, str],
         *,
         held: tuple[int, ...] = (),
-        on_free: Callable[[], None],
         write_line: Callable[[str], None],
         log: logging.Logger | logging.LoggerAdapter[logging.Logger],
     ) -> None:
         self.options = options
         self.env = dict(env)
         self._held = held
-        self._on_free, self._write_line, self._log = on_free, write_line, log
+        self._write_line, self._log = write_line, log
         self._numbers, self._generations = itertools.count(1), itertools.count(1)
         self._children: dict[int, ChildHandle] = {}
         self._zygotes: dict[int, ZygoteHandle] = {}
@@ -241,6 +241,7 @@ class Crew:
     def _retire(self, child: ChildHandle) -> None:
         child.state = ChildState.RETIRING
         child.say({"do": "retire"})
+        asyncio.get_running_loop().call_later(_RETIRE_SECONDS, child.kill)  # does nothing when it has ended
 
     def _balance(self) -> None:
         if self._stopping or self._current is None:
@@ -251,7 +252,6 @@ class Crew:
             self._retire(self._children[number])
         for _ in range(plan.start):
             self._soon(self._start_idle(self._new_child()))
-        self._on_free()
         for zygote in list(self._zygotes.values()):
             used = any(child.generation == zygote.generation for child in self._children.values())
             if zygote is not self._current and not used and zygote.generation < self._generation:

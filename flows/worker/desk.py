@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -91,17 +91,25 @@ class Desk:
         return True
 
     async def _see_through(self, entry: InHand) -> bool:
-        if not await self._reports.claim(entry.run):
-            return False
-        state = entry.run.state
-        entry.claimed_at = state.timestamp if state else None
-        await self.perform(entry)
+        looking_up = asyncio.create_task(self._job(entry))  # while Prefect thinks about the claim
+        try:
+            if not await self._reports.claim(entry.run):
+                return False
+            state = entry.run.state
+            entry.claimed_at = state.timestamp if state else None
+            await self.perform(entry, looking_up)
+        finally:
+            looking_up.cancel()
+            await asyncio.gather(looking_up, return_exceptions=True)
         return True
 
-    async def perform(self, entry: InHand) -> None:
+    async def _job(self, entry: InHand) -> Job:
+        return await self._lookups.job(entry.run, self._pool(), self._worker, self._worker_id())
+
+    async def perform(self, entry: InHand, looking_up: Awaitable[Job] | None = None) -> None:
         """A claimed run, to its end."""
         try:
-            job = await self._lookups.job(entry.run, self._pool(), self._worker, self._worker_id())
+            job = await (looking_up or self._job(entry))
         except ObjectNotFound:
             await self._reports.cancelled(entry.run, "Its deployment no longer exists.")
             return
@@ -252,8 +260,7 @@ class Desk:
                 await self._reports.again(run)
                 continue
             entry = InHand(run, time.monotonic(), starts=1)
-            job = await self._lookups.job(run, self._pool(), self._worker, self._worker_id())
-            await self._finish(entry, job, ending, "The worker that ran it was killed.")
+            await self._finish(entry, await self._job(entry), ending, "The worker that ran it was killed.")
         dead.leave()
 
     async def close(self, grace: float, seconds: float) -> None:

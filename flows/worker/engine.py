@@ -15,11 +15,11 @@ import os
 import signal
 import threading
 import time
-from abc import ABC
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import httpx
 import prefect.flow_engine
@@ -28,20 +28,20 @@ from prefect._flow_run_suspension import mark_flow_run_suspension_requested
 from prefect._internal import control_listener
 from prefect.client.orchestration import PrefectClient, SyncPrefectClient
 from prefect.client.schemas import OrchestrationResult
+from prefect.client.schemas.objects import Flow as ApiFlow
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.client.schemas.responses import SetStateStatus, WorkerFlowRunResponse
+from prefect.client.schemas.responses import DeploymentResponse, SetStateStatus, WorkerFlowRunResponse
 from prefect.context import AsyncClientContext, SyncClientContext, refresh_global_settings_context
 from prefect.events.worker import EventsWorker
 from prefect.exceptions import Abort, Pause
 from prefect.flow_engine import run_flow
 from prefect.flows import Flow, load_flow_from_entrypoint
-from prefect.logging.configuration import setup_logging
 from prefect.logging.handlers import APILogWorker
 from prefect.logging.loggers import flow_run_logger
 from prefect.runner._hook_runner import _run_hooks
 from prefect.states import Submitting, to_state_create
 from prefect.utilities.engine import commit_control_intent_and_ack
-from prefect.workers.base import BaseWorker
+from prefect.workers.base import BaseJobConfiguration, BaseWorker
 
 from flows.worker.heartbeats import Heartbeats
 from flows.worker.pins import missing
@@ -73,6 +73,10 @@ _USED = {
         "commit_control_intent_and_ack(commit_intent, clear_intent, send_ack, trigger_cancel)",
     ),
     "prefect.runner._hook_runner": ("_run_hooks(hooks, flow_run, flow, state)",),
+    "prefect.workers.base:BaseJobConfiguration": (
+        "_base_flow_run_environment(flow_run)",
+        "_base_attribution_environment(flow_run, deployment, flow, worker_id, worker_name)",
+    ),
     "prefect.workers.base:BaseWorker": (
         "get_and_submit_flow_runs(self)",
         "_setup_cancellation_observer(self)",
@@ -94,20 +98,22 @@ async def propose(
 
     Prefect also rejects a last state that follows the claim itself under its token: then a step comes between them.
     """
-    result = _result(await client.request(*_SET_STATE, **_proposal(flow_run_id, state, token, force)))
+    proposal = _proposal(flow_run_id, state, token, force)
+    result = _result(await client.request(*_SET_STATE, **proposal))
     if state.is_final() and _follows_its_claim(result):
-        await client.request(*_SET_STATE, **_proposal(flow_run_id, Submitting(), uuid4(), False))
-        result = _result(await client.request(*_SET_STATE, **_proposal(flow_run_id, state, token, force)))
+        await client.set_flow_run_state(flow_run_id, Submitting())
+        result = _result(await client.request(*_SET_STATE, **proposal))
     return result
 
 
 def _propose_synchronously(
-    client: SyncPrefectClient, flow_run_id: UUID, state: State[Any], token: UUID, *, force: bool = False
+    client: SyncPrefectClient, flow_run_id: UUID, state: State[Any], token: UUID, *, force: bool
 ) -> OrchestrationResult[Any]:
-    result = _result(client.request(*_SET_STATE, **_proposal(flow_run_id, state, token, force)))
-    if state.is_final() and _follows_its_claim(result):
-        client.request(*_SET_STATE, **_proposal(flow_run_id, Submitting(), uuid4(), False))
-        result = _result(client.request(*_SET_STATE, **_proposal(flow_run_id, state, token, force)))
+    proposal = _proposal(flow_run_id, state, token, force)
+    result = _result(client.request(*_SET_STATE, **proposal))
+    if _follows_its_claim(result):
+        client.set_flow_run_state(flow_run_id, Submitting())
+        result = _result(client.request(*_SET_STATE, **proposal))
     return result
 
 
@@ -129,9 +135,17 @@ def _follows_its_claim(result: OrchestrationResult[Any]) -> bool:
     return result.status == SetStateStatus.REJECT and result.state is not None and result.state.is_pending()
 
 
-def accepted(result: OrchestrationResult[Any]) -> bool:
-    """Whether Prefect took the proposed state as it was."""
-    return result.status == SetStateStatus.ACCEPT
+def run_environment(
+    run: FlowRun, deployment: DeploymentResponse | None, flow: ApiFlow, worker: str, worker_id: UUID | None
+) -> dict[str, str]:
+    """The variables by which a run's process and its requests to Prefect say what they belong to.
+
+    Prefect's worker also puts all its settings in here, which takes 15 ms; ours has given them to the zygote.
+    """
+    return {
+        **BaseJobConfiguration._base_flow_run_environment(run),
+        **BaseJobConfiguration._base_attribution_environment(run, deployment, flow, worker_id, worker),
+    }
 
 
 class _OncePerProcess:
@@ -156,18 +170,13 @@ class _OncePerProcess:
         )
 
     @contextlib.contextmanager
-    def _observed_by_the_worker(
-        self,
-        flow_run_id: UUID,  # noqa: ARG002 (Prefect's signature, here and below)
-        suspension_request: object,  # noqa: ARG002
-        polling_interval: float = 10,  # noqa: ARG002
-    ) -> Iterator[None]:
+    def _observed_by_the_worker(self, *_: object, **__: object) -> Iterator[None]:
         # Stock: a thread, a client and a websocket a run, and 0.2 s to end. The worker watches all runs with one
         # subscription and sends `suspend`, which goes through `mark_flow_run_suspension_requested`.
         yield
 
     @contextlib.contextmanager
-    def _send_heartbeats(self, engine: Any, join_on_exit: bool = True) -> Iterator[None]:  # noqa: ARG002 (as above)
+    def _send_heartbeats(self, engine: Any, join_on_exit: bool = True) -> Iterator[None]:  # noqa: ARG002 (its signature)
         # Stock: a thread a run that sleeps in steps of 1 s and that a synchronous flow waits for.
         if engine.heartbeat_seconds is None:
             yield
@@ -194,7 +203,7 @@ class _OncePerProcess:
 
 
 class ChildEngine:
-    """Runs deployment runs in this process, one at a time, in the main thread, with clients that stay open."""
+    """Runs deployment runs in this process, one at a time, in the main thread."""
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
@@ -249,7 +258,7 @@ class ChildEngine:
             flow: Flow[..., Any] = load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False)
         except Exception as error:  # noqa: BLE001 (a module may fail with anything; the run says so)
             self._base.run(logger.exception, "The flow %s could not be loaded", entrypoint)
-            return {"state": None, "broken": f"The flow {entrypoint} could not be loaded: {error!r}", "retire": True}
+            return _outcome(broken=f"The flow {entrypoint} could not be loaded: {error!r}", retire=True)
         with self._lock:
             self._current = (run.id, UUID(token), label)
         control_listener.stop()  # forgets the last run's outcome; without a control port nothing is opened again
@@ -258,23 +267,16 @@ class ChildEngine:
         try:
             state = self._drive(flow, run, logger)
         except (Abort, Pause):
-            return {"state": None, "broken": None, "retire": False}
-        except Exception as error:  # noqa: BLE001 (whatever the engine lets through)
-            handled = control_listener.engine_outcome_is_handled()
-            return {"state": None, "broken": None if handled else f"The engine failed: {error!r}", "retire": True}
-        except BaseException as error:  # noqa: BLE001 (SIGTERM and SystemExit arrive as these)
-            # A cancelled or interrupted run: its loop may have lost a callback, so another process goes on.
+            return _outcome()
+        except BaseException as error:  # noqa: BLE001 (whatever the engine lets through; SIGTERM and SystemExit too)
+            # The run was interrupted, and its loop may have lost a callback: another process goes on.
             handled = control_listener.engine_outcome_is_handled() or control_listener.get_intent() is not None
-            return {
-                "state": None,
-                "broken": None if handled else f"The run was interrupted: {error!r}",
-                "retire": True,
-            }
+            return _outcome(broken=None if handled else f"The run was interrupted: {error!r}", retire=True)
         finally:
             with self._lock:
                 self._current = None
                 control_listener.clear_intent()
-        return {"state": state.type.value if state else None, "broken": None, "retire": False}
+        return _outcome(state=state.type.value if state else None)
 
     def _drive(self, flow: Flow[..., Any], run: FlowRun, logger: Any) -> State[Any] | None:
         context = self._base.copy()  # what a run leaves in context variables ends with it
@@ -337,9 +339,8 @@ class ChildEngine:
                 self._base.run(service.drain_all, timeout=seconds)
 
 
-def prepare_logging() -> None:
-    """Prefect's logging, which its own command line sets up."""
-    setup_logging()
+def _outcome(*, state: str | None = None, broken: str | None = None, retire: bool = False) -> dict[str, Any]:
+    return {"state": state, "broken": broken, "retire": retire}
 
 
 async def _exhaust(generator: AsyncIterator[Any]) -> None:
@@ -350,8 +351,10 @@ async def _exhaust(generator: AsyncIterator[Any]) -> None:
 class PrefectSide(BaseWorker[Any, Any, Any], ABC):
     """What the warm worker needs of `BaseWorker`, under names of our own."""
 
-    poll: Callable[[], Coroutine[Any, Any, None]]
-    synced: Callable[[], Coroutine[Any, Any, None]]
+    @abstractmethod
+    async def poll(self) -> None: ...
+    @abstractmethod
+    async def synced(self) -> None: ...
 
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
         """Prefect's polling loop calls this every `PREFECT_WORKER_QUERY_SECONDS`."""
@@ -361,8 +364,7 @@ class PrefectSide(BaseWorker[Any, Any, Any], ABC):
         return []
 
     async def _setup_cancellation_observer(self) -> None:
-        # The only place that is called once the pool is known, and again at each heartbeat. Prefect's observer sees
-        # only pending runs and does not look for suspensions; ours replaces it.
+        # Called once the pool is known, and at each heartbeat. Prefect's observer sees only pending runs.
         if self._work_pool is not None:
             await self.synced()
 
@@ -371,24 +373,22 @@ class PrefectSide(BaseWorker[Any, Any, Any], ABC):
         return self._work_pool_name
 
     @property
+    def log(self) -> Any:
+        return self._logger
+
+    @property
     def limit(self) -> int | None:
         """`--limit` of the command line."""
         return self._limit
 
-    @property
-    def prefetch_seconds(self) -> float:
-        return self._prefetch_seconds
-
-    @property
-    def log(self) -> Any:
-        return self._logger
-
-    async def due_runs(self, before: datetime, limit: int) -> list[FlowRun]:
+    async def due_runs(self, before: datetime, limit: int, after: datetime | None = None) -> list[FlowRun]:
         """Runs that the pool may start, by priority and time; its limits, queues and pauses are in Prefect's query.
 
         The client's own method has no limit and answers with up to 200 runs whatever there is room for.
         """
         body: dict[str, Any] = {"scheduled_before": before.isoformat(), "limit": limit}
+        if after:
+            body["scheduled_after"] = after.isoformat()
         if self._work_queues:
             body["work_queue_names"] = sorted(self._work_queues)
         response = await self.client.request(

@@ -16,6 +16,7 @@ from prefect.client.schemas.objects import Flow, FlowRun, WorkPool
 from prefect.client.schemas.responses import DeploymentResponse
 
 from flows.worker.configuration import WarmJobConfiguration
+from flows.worker.engine import run_environment
 from flows.worker.pool import refusal
 
 T = TypeVar("T")
@@ -57,10 +58,9 @@ class Lookups:
         configuration: WarmJobConfiguration = await WarmJobConfiguration.from_template_and_values(
             base_job_template=pool.base_job_template, values=values, client=self._client
         )
-        command = configuration.command
-        configuration.prepare_for_flow_run(run, deployment, flow, pool, worker, worker_id=worker_id)
+        configuration.env = {**run_environment(run, deployment, flow, worker, worker_id), **configuration.env}
         entrypoint = deployment.entrypoint if deployment else None
-        refused = refusal(entrypoint, deployment and deployment.pull_steps, values.get("image"), command)
+        refused = refusal(entrypoint, deployment and deployment.pull_steps, values.get("image"), configuration.command)
         return Job(configuration=configuration, entrypoint=entrypoint or "", refused=refused)
 
     async def entrypoints(self, pool_name: str) -> list[str]:

@@ -6,17 +6,25 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 from uuid import UUID, uuid4
 
 import httpx
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
-from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    WorkPoolFilter,
+    WorkPoolFilterName,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Crashed, Failed, Pending, Scheduled
 
-from flows.worker.engine import accepted, propose
+from flows.worker.engine import propose
 from flows.worker.instances import claim_message
 from flows.worker.pool import claim_token
 
@@ -44,7 +52,7 @@ class Reports:
         """
         state: State[None] = Pending(message=claim_message(self._name, self._instance))
         result = await propose(self._client, run.id, state, claim_token(run.id, run.run_count))
-        if accepted(result) and result.state is not None:
+        if result.status is SetStateStatus.ACCEPT and result.state is not None:
             run.state = result.state
             return True
         self._log.debug("Flow run %s is not ours: %s", run.id, result.details)
@@ -59,7 +67,7 @@ class Reports:
             result = await self._insist(lambda: propose(self._client, run.id, state, mark, force=force))
         except ObjectNotFound:
             return None
-        if not accepted(result) or result.state is None:
+        if result.status is not SetStateStatus.ACCEPT or result.state is None:
             return None
         self._log.info("Reported flow run %r as %s: %s", run.name, state.name, state.message)
         return result.state
@@ -92,19 +100,16 @@ class Reports:
 
     async def unfinished(self, pool_name: str) -> list[FlowRun]:
         """The pool's runs that something may be running: for the mending of what a dead worker left."""
-        from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
-        from prefect.client.schemas.objects import StateType
-
         types = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING, StateType.PAUSED, StateType.SCHEDULED]
         found: list[FlowRun] = []
         while True:
-            offset = len(found)
             page = await self._insist(
-                lambda offset=offset: self._client.read_flow_runs(  # type: ignore[misc] # mypy infers no default's type
+                partial(
+                    self._client.read_flow_runs,
                     flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=types))),
                     work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[pool_name])),
                     limit=_PAGE,
-                    offset=offset,
+                    offset=len(found),
                 )
             )
             found += page

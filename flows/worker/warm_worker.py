@@ -21,7 +21,7 @@ from uuid import UUID
 import anyio.abc
 import httpx
 from prefect.client.schemas.objects import FlowRun
-from prefect.settings import get_current_settings
+from prefect.settings import PREFECT_WORKER_QUERY_SECONDS, get_current_settings
 
 from flows.worker.configuration import WarmJobConfiguration, WarmVariables, WarmWorkerResult
 from flows.worker.crew import Crew
@@ -37,7 +37,7 @@ RELOAD_VARIABLE = "WEBHOOKS_WARM_RELOAD"
 _RELOAD_SECONDS = 0.5
 _RENEW_SECONDS = 1.0
 _NET_SECONDS = 10.0  # how often runs in hand are read, should an event be missed
-_AFTER_REFUSAL_SECONDS = 0.1  # another worker was faster: not at once again
+_SOON_SECONDS = 0.1
 _LOOK_AHEAD = 100
 _LAST_WORDS_SECONDS = 3.0
 
@@ -63,7 +63,8 @@ class WarmWorker(PrefectSide):
         self._instance: Instance | None = None
         self._bell = asyncio.Event()
         self._alarms: dict[datetime, asyncio.TimerHandle] = {}
-        self._looking_ahead = self._importing = False
+        self._looking_ahead = self._importing = self._more = False
+        self._later: asyncio.TimerHandle | None = None
         self._wanted: set[str] = set()
         self._background: list[asyncio.Task[None]] = []
         self._renewals: set[asyncio.Task[None]] = set()
@@ -85,7 +86,6 @@ class WarmWorker(PrefectSide):
             options,
             zygote_environment(settings, self.name),
             held=(self._instance.descriptor,),
-            on_free=self._bell.set,
             write_line=lambda line: print(line, flush=True),  # noqa: T201 (what runs print is the worker's output)
             log=self.log,
         )
@@ -134,7 +134,8 @@ class WarmWorker(PrefectSide):
         self._looking_ahead = False
         now = datetime.now(UTC)
         with suppress(httpx.HTTPError):
-            for run in await self.due_runs(now + timedelta(seconds=self.prefetch_seconds + 10), _LOOK_AHEAD):
+            horizon = now + timedelta(seconds=10 + 1.5 * PREFECT_WORKER_QUERY_SECONDS.value())  # past the next poll
+            for run in await self.due_runs(horizon, _LOOK_AHEAD, now):
                 due = run.next_scheduled_start_time or run.expected_start_time or now
                 if due > now and due not in self._alarms:
                     self._alarms[due] = asyncio.get_running_loop().call_later(
@@ -159,17 +160,28 @@ class WarmWorker(PrefectSide):
     async def _take_what_is_due(self) -> None:
         desk = self._desk
         assert desk is not None
-        if desk.room <= 0:
+        room = desk.room
+        if room <= 0:
+            self._more = True
             return  # the bell rings when a child is free
-        for run in await self.due_runs(datetime.now(UTC), desk.room):
-            if desk.room > 0:
-                desk.take(run, self._left)
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        runs = await self.due_runs(datetime.now(UTC), room)
+        self._more = len(runs) >= room
+        for run in runs:
+            desk.take(run, self._left)
 
     def _left(self, claimed: bool) -> None:
-        if claimed:
+        """Look again: at once when more is known to wait, else soon, since Prefect's limits may have hidden some."""
+        if claimed and (self._more or self.work_pool.concurrency_limit is not None):
             self._bell.set()
-        else:
-            asyncio.get_running_loop().call_later(_AFTER_REFUSAL_SECONDS, self._bell.set)
+        elif self._later is None:
+            self._later = asyncio.get_running_loop().call_later(_SOON_SECONDS, self._ring_later)
+
+    def _ring_later(self) -> None:
+        self._later = None
+        self._bell.set()
 
     async def _look_at_everything(self) -> None:
         self._bell.set()
@@ -250,8 +262,8 @@ class WarmWorker(PrefectSide):
         for task in [*self._background, *self._renewals]:
             task.cancel()
         await asyncio.gather(*self._background, *self._renewals, return_exceptions=True)
-        for alarm in self._alarms.values():
-            alarm.cancel()
+        for timer in [*self._alarms.values(), *([self._later] if self._later else [])]:
+            timer.cancel()
         if self._desk is not None and self._crew is not None and self._instance is not None:
             await self._desk.close(self._crew.options.stop_grace, _LAST_WORDS_SECONDS)
             if self._desk.in_hand:  # Prefect could not be told: the next worker here mends them

@@ -20,6 +20,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
+from prefect.logging.configuration import setup_logging
+
 from flows.worker import child, engine, wire
 
 _MODULES = ("prefect.flow_engine", "prefect.task_engine", "prefect.client.orchestration", "prefect.runtime")
@@ -128,7 +130,7 @@ def main() -> None:
     for module in _MODULES:
         importlib.import_module(module)
     failed, broken = import_flows(order["import"])
-    engine.prepare_logging()
+    setup_logging()  # which Prefect's own command line does
     gc.collect()
     gc.freeze()  # the collector would otherwise write to every page that the children share
     threads = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
