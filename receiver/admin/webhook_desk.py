@@ -155,9 +155,7 @@ class WebhookDesk:
                 return []
         except PrefectUnavailable:
             return ["Prefect does not answer now, so it is not known whether the deployment exists."]
-        return [
-            f"Prefect has no deployment '{deployment}' yet: what comes is kept, and runs when it appears."
-        ]
+        return [f"Prefect has no deployment '{deployment}' yet: what comes is kept, and runs when it appears."]
 
 
 def _to_store(definition: WebhookDefinition, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,18 +11,24 @@ from sqlalchemy import Connection, select, update
 from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
 from receiver.storage.rows import RowInsert
-from receiver.storage.tables import delivery, reply
+from receiver.storage.tables import attempt, delivery, reply
 from receiver.storage.values import to_text
 
 _INSERT = RowInsert(reply, ("delivery_id", "attempt", "wire", "received_at"), on_conflict="DO NOTHING")
 
 
-def record(connection: Connection, delivery_id: str, attempt: int, wire: Mapping[str, Any], now: int) -> bool:
+def record(connection: Connection, delivery_id: str, number: int, wire: Mapping[str, Any], now: int) -> bool:
     """Keep the first reply of an attempt of a delivery that we have. Whether this was it."""
     identity = to_text(delivery_id, 100)
     if connection.execute(select(delivery.c.id).where(delivery.c.id == identity)).first() is None:
         return False
-    return _INSERT.insert(connection, [(identity, attempt, json.dumps(wire), now)]) > 0
+    return _INSERT.insert(connection, [(identity, number, json.dumps(wire), now)]) > 0
+
+
+def run_of(connection: Connection, delivery_id: str, attempt_number: int) -> str | None:
+    """The flow run of an attempt; None while it is not known."""
+    mine = (attempt.c.delivery_id == to_text(delivery_id, 100)) & (attempt.c.number == attempt_number)
+    return connection.execute(select(attempt.c.flow_run_id).where(mine)).scalar_one_or_none()
 
 
 def latest(connection: Connection, delivery_id: str) -> dict[str, Any] | None:

@@ -152,6 +152,10 @@ class DeliveryStore:
         at = to_micros(now)
         return await self._db.write(lambda c: replies.record(c, delivery_id, attempt, wire, at))
 
+    async def run_of(self, delivery_id: str, attempt: int) -> str | None:
+        """The flow run of an attempt; None while it is not known."""
+        return await self._db.read(lambda c: replies.run_of(c, delivery_id, attempt))
+
     async def reply(self, delivery_id: str) -> dict[str, Any] | None:
         """The reply of the latest attempt that gave one, as it travelled."""
         return await self._db.read(lambda c: replies.latest(c, delivery_id))

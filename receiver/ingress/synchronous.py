@@ -77,7 +77,7 @@ def reply_of(wire: Mapping[str, Any], webhook: Webhook, document: Mapping[str, A
     if wire.get("status") is not None:
         return Reply.from_wire(wire)
     body = Reply.from_wire({**wire, "status": 200}).body
-    result = body["result"] if isinstance(body, dict) else None
+    result = body.get("result") if isinstance(body, dict) else None
     if webhook.response is not None:
         return webhook.response.render(document, now, result)
     return Reply(status=200, body=result)

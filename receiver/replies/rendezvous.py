@@ -48,6 +48,8 @@ class Replies(Protocol):
 
     async def record_reply(self, delivery_id: str, attempt: int, wire: Mapping[str, Any], now: datetime) -> bool: ...
 
+    async def run_of(self, delivery_id: str, attempt: int) -> str | None: ...
+
     async def reply(self, delivery_id: str) -> dict[str, Any] | None: ...
 
     async def standing(self, delivery_id: str) -> Status | None: ...
@@ -104,12 +106,18 @@ class Rendezvous:
         while True:
             try:
                 async for reply in self._source.replies():
-                    self._tell(reply.delivery_id, Replied(reply.wire))  # the caller first, the record after
                     with suppress(StoreUnavailable):
-                        await self._record(reply)
+                        await self._take(reply)
             except PrefectUnavailable as error:
                 log.debug("replies are not heard, trying again: %s", error)
             await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def _take(self, reply: ReplyEvent) -> None:
+        """Believe the reply of the attempt's own run alone: a run that was given the same context may send one too."""
+        own = await self._store.run_of(reply.delivery_id, reply.attempt)
+        if own is None or own == reply.flow_run_id:
+            self._tell(reply.delivery_id, Replied(reply.wire))  # the caller first, the record after
+            await self._record(reply)
 
     def _tell(self, delivery_id: str, outcome: Outcome) -> None:
         for future in self._waiting.get(delivery_id, ()):

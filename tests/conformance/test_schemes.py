@@ -244,6 +244,7 @@ def test_whatever_the_bytes_only_unverified_is_raised(recording: Recording, data
     anything = st.text(max_size=60) | st.binary(max_size=60).map(lambda raw: raw.decode("latin-1"))
     proof = recording.proof_text(recording.signed())
     half_right = st.builds(lambda start, tail: proof[:start] + tail, st.integers(0, len(proof)), anything)
+    half_right = half_right.filter(lambda text: text.strip() != proof.strip())  # wholly right is rightly accepted
     names = sorted(scheme.carriers().headers | set(recording.signed_headers))
     headers = st.lists(st.tuples(st.sampled_from(names or ["x-other"]), anything | half_right), max_size=4)
     request = RawRequest(

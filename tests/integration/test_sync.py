@@ -141,6 +141,16 @@ async def test_a_late_reply_is_kept_and_the_status_url_gives_it(
     assert await eventually(replied, 30) == {"status": 201, "headers": {}, "body": {"id": 1}}
 
 
+async def test_a_reply_of_another_run_is_not_believed(receiver: RunningReceiver, prefect: PrefectClient):
+    async def behave(client: PrefectClient, run: FlowRun) -> None:
+        stranger = run.model_copy(update={"id": uuid.uuid4()})
+        send_reply(stranger, Reply(status=299).to_wire())
+        send_reply(run, Reply(status=201).to_wire())
+
+    answer = await call(prefect, receiver, "stranger", behave, timeout=30)
+    assert answer.status_code == 201
+
+
 async def test_a_reply_that_cannot_be_sent_is_500(receiver: RunningReceiver, prefect: PrefectClient):
     async def behave(client: PrefectClient, run: FlowRun) -> None:
         send_reply(run, {"v": 1, "status": 200, "headers": {"Connection": "close"}, "body": None})
