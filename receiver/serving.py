@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import socket
 import sys
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
+from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from receiver.app import create_app
 from receiver.contract.errors import WebhooksError
@@ -24,42 +28,62 @@ def run(settings: Settings) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it names each URL at INFO
     try:
-        home = settings.state.home
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        settings.state.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         listening = _listen(settings.http.host, settings.http.port)
+        settings = _with_port(settings, listening.getsockname()[1])
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # uvicorn raises a signal that stopped it once more at its end, which is to be this function's end instead.
+            signal.signal(number, _stopped)
+        _Server(create_app(settings), settings).run(sockets=[listening])
     except (OSError, WebhooksError) as error:
         print(f"webhooks: {error}", file=sys.stderr)  # noqa: T201 (the command's answer)
         return 1
-    server = _Server(
-        uvicorn.Config(
-            create_app(settings),
-            log_config=None,
-            access_log=False,  # our own line per request holds no query, which may be a secret
-            proxy_headers=False,  # the client's address is taken through WEBHOOKS_TRUSTED_PROXIES only
-            server_header=False,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=_STOP_SECONDS,
-            backlog=2048,
-        )
-    )
-    address = home / "receiver.json"
-    _write_address(address, settings)
-    try:
-        server.run(sockets=[listening])
-    finally:
-        address.unlink(missing_ok=True)
-    return 0 if server.started_well else 1
+    return 0
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, with the cause of a failed start said in words instead of a traceback."""
+    """uvicorn, which opens and closes the app itself: what goes wrong then is an exception of `run`."""
 
-    started_well = False
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                lifespan="off",
+                log_config=None,
+                access_log=False,  # our own line per request holds no query, which may be a secret
+                proxy_headers=False,  # the client's address is taken through WEBHOOKS_TRUSTED_PROXIES only
+                server_header=False,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=_STOP_SECONDS,
+                backlog=2048,
+            )
+        )
+        self._app = app
+        self._settings = settings
+        self._opened = AsyncExitStack()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open the app; a failure was logged by the lifespan and ends the process."""
+        """Open the app, then take connections and say where."""
+        await self._opened.enter_async_context(self._app.router.lifespan_context(self._app))
         await super().startup(sockets)
-        self.started_well = self.started and not self.should_exit
+        # Not earlier: another receiver of this home, whose address it is, may be why ours could not open.
+        self._opened.enter_context(_announced(self._settings))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer what is in flight, then close the app."""
+        try:
+            await super().shutdown(sockets)
+        finally:
+            await self._opened.aclose()
+
+
+def _stopped(number: int, frame: FrameType | None) -> None:
+    """A signal that has had its effect already."""
+
+
+def _with_port(settings: Settings, port: int) -> Settings:
+    """The settings with the port that was found where 0 asked for any free one."""
+    return settings.model_copy(update={"http": settings.http.model_copy(update={"port": port})})
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -77,11 +101,17 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _write_address(file: Path, settings: Settings) -> None:
-    """`{"url", "pid", "prefect_api_url"}`, for `webhooks deliveries`, `deploy` and the like on this machine."""
+@contextmanager
+def _announced(settings: Settings) -> Iterator[None]:
+    """`{"url", "pid", "prefect_api_url"}` in the home, for `webhooks deliveries`, `deploy` and the like."""
     host = "127.0.0.1" if settings.http.host in {"0.0.0.0", "::"} else settings.http.host  # noqa: S104 (compared)
     url = f"http://{f'[{host}]' if ':' in host else host}:{settings.http.port}"
-    file.write_text(
-        json.dumps({"url": url, "pid": os.getpid(), "prefect_api_url": os.environ.get("PREFECT_API_URL")}),
-        encoding="utf-8",
-    )
+    text = json.dumps({"url": url, "pid": os.getpid(), "prefect_api_url": os.environ.get("PREFECT_API_URL")})
+    file = settings.state.home / "receiver.json"
+    file.write_text(text, encoding="utf-8")
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            if file.read_text(encoding="utf-8") == text:  # else it is another receiver's by now
+                file.unlink()
