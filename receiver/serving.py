@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -60,6 +61,9 @@ class _Server(uvicorn.Server):
         """Open the app; a failure was logged by the lifespan and ends the process."""
         await super().startup(sockets)
         self.started_well = self.started and not self.should_exit
+        # What is here now stays: a full collection that walks all of it again holds every request up for 0.2 s.
+        gc.collect()
+        gc.freeze()
 
 
 def _listen(host: str, port: int) -> socket.socket:
