@@ -57,6 +57,14 @@ class Receiver(_Api):
         """A delivery, whole."""
         return dict(await self.call("GET", f"/api/admin/deliveries/{delivery_id}"))
 
+    async def wait_for(self, delivery_id: str, status: str, seconds: float) -> None:
+        """Wait until a delivery has come to a status, at most so many seconds."""
+        deadline = time.monotonic() + seconds
+        while True:
+            if (await self.delivery(delivery_id))["status"] == status or time.monotonic() > deadline:
+                return
+            await asyncio.sleep(0.05)
+
 
 class PrefectServer(_Api):
     """Prefect's API."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from receiver.contract.errors import DefinitionError
@@ -53,6 +54,7 @@ def client_ip(peer: str, headers: Sequence[tuple[str, str]], trusted: Networks) 
     return str(address)
 
 
+@lru_cache(maxsize=1024)
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
     """An address without its zone; IPv4 written as IPv6 is IPv4."""
     try:

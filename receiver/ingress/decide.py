@@ -80,7 +80,8 @@ def judge(
 ) -> Judgement:
     """What becomes of a verified request; raises `Refused` only for a body that cannot be inflated."""
     body = inflate(request.wire_body, request.header("content-encoding"), webhook.max_body)
-    request = replace(request, body=body)
+    if body is not request.body:
+        request = replace(request, body=body)
     redacted = redact(request, webhook.scheme.carriers())
     claim: DeduplicationClaim | None = None
     document: dict[str, Any] = {}
@@ -114,14 +115,15 @@ def judge(
         claim, notes = _deduplication(webhook, document, body, now)
         if webhook.schema is not None:
             webhook.schema.check(parsed.data)
-        render_parameters(
-            webhook.parameters,
-            document,
-            delivery_id=delivery_id,
-            attempt=1,
-            by_reference=travels_by_reference(len(body), parsed.files),
-            now=now,
-        )
+        if webhook.maps_parameters:
+            render_parameters(
+                webhook.parameters,
+                document,
+                delivery_id=delivery_id,
+                attempt=1,
+                by_reference=travels_by_reference(len(body), parsed.files),
+                now=now,
+            )
         reply = _reply(webhook, document, now)
     except Unusable as error:
         held = webhook.hold_invalid

@@ -21,7 +21,7 @@ from receiver.ingress import answers, synchronous
 from receiver.ingress.answers import Answer
 from receiver.ingress.client_ip import Networks, client_ip
 from receiver.ingress.decide import Judgement, admit, judge, verify
-from receiver.ingress.redact import redact
+from receiver.ingress.redact import Redacted, redact
 from receiver.ingress.request import RawRequest
 from receiver.ingress.request_log import RequestLog
 from receiver.ingress.vault import SecretUnavailable, Vault
@@ -85,10 +85,21 @@ class _Progress:
     found: Found[Webhook] | None = None
     verified: Verified | None = None
     judgement: Judgement | None = None
+    unjudged: Redacted | None = None
 
     @property
     def webhook(self) -> Webhook | None:
         return self.found.webhook if self.found else None
+
+    @property
+    def redacted(self) -> Redacted:
+        """What may be kept of the request, masked once however often it is asked for; of a known webhook only."""
+        if self.judgement is not None:
+            return self.judgement.redacted
+        if self.unjudged is None:
+            assert self.webhook is not None
+            self.unjudged = redact(self.request, self.webhook.scheme.carriers())
+        return self.unjudged
 
     def elapsed_ms(self) -> float:
         return round((time.perf_counter() - self.began) * 1000, 3)
@@ -167,8 +178,8 @@ class Intake:
             raise Refused(judgement.reason, judgement.detail)
         row = self._row(progress, judgement.status, judgement.reason, response_status=_answered(judgement))
         stored = await self._w.store.accept(row, now)
-        if stored.status is Status.QUEUED:
-            self._w.stored()
+        if stored.status is Status.QUEUED and judgement.reason is not Reason.PAUSED:
+            self._w.stored()  # of a paused webhook nothing is to be started; the dispatcher's own round will do
         answer, reason = await self._awaited(progress, webhook, judgement, stored)
         if answer is None:
             answer = self._accepted(progress, webhook, judgement, stored)
@@ -269,7 +280,7 @@ class Intake:
         webhook = progress.webhook
         assert webhook is not None and progress.found is not None
         judgement, request = progress.judgement, progress.request
-        redacted = judgement.redacted if judgement else redact(request, webhook.scheme.carriers())
+        redacted = progress.redacted
         known = self._w.known_deployment(webhook.deployment)
         verified = progress.verified
         return NewDelivery(
@@ -308,7 +319,7 @@ class Intake:
             delivery_id=progress.delivery_id,
             webhook=webhook.key if webhook else None,
             method=request.method,
-            path=redact(request, webhook.scheme.carriers()).path if webhook else request.path[:200],
+            path=progress.redacted.path if webhook else request.path[:200],
             client_ip=request.client_ip,
             bytes=len(request.wire_body),
             status=str(status),

@@ -23,6 +23,7 @@ DEFAULT_TIMEOUT = 10.0
 class Webhook:
     """What ingress needs to judge and answer a request. `response` is None where the plain answer is given.
 
+    `maps_parameters` is False where every parameter is the whole context: no request that was read can break those.
     `problem` says what is wrong with a stored definition that no longer compiles (after an upgrade, say): its
     requests are answered 503, so that senders try again, and nothing else of it is used.
     """
@@ -42,6 +43,7 @@ class Webhook:
     filter: Filter | None
     schema: BodySchema | None
     parameters: Template
+    maps_parameters: bool
     event_id: Template | None
     window: timedelta
     response: CompiledResponse | None
@@ -61,6 +63,7 @@ def compile_webhook(definition: WebhookDefinition, *, revision: int, state: str)
     if not definition.deployment:
         raise DefinitionError("deployment", "name the Prefect deployment to run, as flow-name/deployment-name")
     event_id, window = _deduplication(definition, scheme)
+    parameters = definition.parameters_template()
     return Webhook(
         key=definition.key,
         path=definition.path,
@@ -76,7 +79,8 @@ def compile_webhook(definition: WebhookDefinition, *, revision: int, state: str)
         allowlist=parse_networks(definition.ip_allowlist) if definition.ip_allowlist else None,
         filter=compile_filter(definition.filter) if definition.filter else None,
         schema=compile_schema(definition.body_schema) if definition.body_schema is not None else None,
-        parameters=definition.parameters_template(),
+        parameters=parameters,
+        maps_parameters=not all(child.is_root("context") for child in parameters.children().values()),
         event_id=event_id,
         window=window,
         response=CompiledResponse.of(definition.response) if definition.response else None,
