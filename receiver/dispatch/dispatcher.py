@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from receiver.contract.reasons import Reason
 from receiver.deliveries.records import Claim
 from receiver.dispatch.orchestrator import Orchestrator
 from receiver.dispatch.policy import GiveUp, Started, TryAgain, judge
-from receiver.prefect_gateway import DeploymentRef, Outcome, PrefectUnavailable
+from receiver.prefect_gateway import DeploymentRef, Handover, Outcome, PrefectUnavailable
 from receiver.storage import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 _IDLE_SECONDS = 1.0
 _REVIVE_SECONDS = 10.0
 _DEPLOYMENT_TTL = timedelta(seconds=60)
+_ALONE_REMEMBERED = 10_000
 
 
 class Inbox(Protocol):
@@ -75,6 +77,7 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
         self._deployments: dict[str, tuple[DeploymentRef, datetime]] = {}
+        self._alone: Counter[tuple[str, int]] = Counter()
         self._unreachable = False
 
     def notify(self) -> None:
@@ -88,24 +91,34 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Drain until cancelled, then give back what was claimed and not begun."""
-        reviving = asyncio.create_task(self._revive_missing(), name="revive")
         try:
-            while True:
-                self._wake.clear()
-                claimed = await self._claim()
-                for claim in claimed:
-                    task = asyncio.create_task(self._hand_over(claim), name=f"hand over {claim.delivery_id}")
-                    self._under_way.add(task)
-                    task.add_done_callback(self._done)
-                if not claimed:
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), _IDLE_SECONDS)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._drain(), name="hand-overs")
+                group.create_task(self._revive_missing(), name="revival")
         finally:
-            reviving.cancel()
             if self._under_way:
-                await asyncio.wait(self._under_way, timeout=10)
+                _, late = await asyncio.wait(self._under_way, timeout=10)
+                for task in late:
+                    task.cancel()
             with suppress(StoreUnavailable):
                 await self._inbox.release(self._owner, _now())
+
+    async def _drain(self) -> None:
+        while True:
+            self._wake.clear()
+            claimed = await self._claim()
+            for claim in claimed:
+                task = asyncio.create_task(self._hand_over(claim), name=f"hand over {claim.delivery_id}")
+                self._under_way.add(task)
+                task.add_done_callback(self._done)
+            if self._unreachable:
+                # Not woken by what is stored meanwhile: a long queue would be gone through without a pause.
+                await asyncio.sleep(_IDLE_SECONDS)
+            elif not claimed:
+                # Not wait_for: on Python 3.11 it loses a cancellation that comes with the wake-up, and never ends.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_IDLE_SECONDS):
+                        await self._wake.wait()
 
     async def _claim(self) -> list[Claim]:
         # While Prefect does not answer one hand-over at a time probes it.
@@ -131,7 +144,7 @@ class Dispatcher:
             if bound is None:
                 await self._give_up(claim, Reason.DEPLOYMENT_MISSING, f"Prefect has no deployment {claim.deployment!r}")
                 return
-            parameters = await self._parameters(claim)
+            handover = await self._create_run(claim, bound, await self._parameters(claim))
         except PrefectUnavailable as error:
             self._mark(reachable=False, detail=str(error))
             await self._inbox.retry_later(claim, _now() + timedelta(seconds=1 + random.random()), str(error), _now())  # noqa: S311 (spread, not a secret)
@@ -139,16 +152,16 @@ class Dispatcher:
         except Unusable as error:
             await self._give_up(claim, error.reason, error.detail)
             return
-        handover = await self._orchestrator.create_run(
-            bound,
-            parameters=parameters,
-            idempotency_key=f"{claim.delivery_id}:{claim.attempt}",
-            name=f"{claim.webhook} {claim.delivery_id[-8:]}",
-            tags=(f"webhook:{claim.webhook}", f"delivery:{claim.delivery_id}"),
-        )
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            # Whatever this delivery does to us or to Prefect's client, it must not be tried for ever.
+            log.exception("the hand-over of %s failed", claim.delivery_id)
+            handover = Handover(outcome=Outcome.RETRY_LATER, detail=f"{type(error).__name__} in the receiver")
         healthy = handover.outcome is not Outcome.RETRY_LATER or await self._orchestrator.healthy()
         self._mark(reachable=healthy, detail=handover.detail)
-        match judge(handover, tries=claim.tries, healthy=healthy, jitter=random.random()):  # noqa: S311 (spread, not a secret)
+        alone = self._failed_alone(claim, handover, healthy)
+        match judge(handover, tries=claim.tries, alone=alone, jitter=random.random()):  # noqa: S311 (spread, not a secret)
             case Started(flow_run_id):
                 await self._inbox.handed_over(claim, flow_run_id, _now())
                 await self._on_started(flow_run_id)
@@ -157,6 +170,27 @@ class Dispatcher:
             case GiveUp(reason, detail):
                 self._deployments.pop(claim.deployment, None)
                 await self._give_up(claim, reason, detail)
+
+    async def _create_run(self, claim: Claim, deployment_id: str, parameters: Mapping[str, Any]) -> Handover:
+        return await self._orchestrator.create_run(
+            deployment_id,
+            parameters=parameters,
+            idempotency_key=f"{claim.delivery_id}:{claim.attempt}",
+            name=f"{claim.webhook} {claim.delivery_id[-8:]}",
+            tags=(f"webhook:{claim.webhook}", f"delivery:{claim.delivery_id}"),
+        )
+
+    def _failed_alone(self, claim: Claim, handover: Handover, healthy: bool) -> int:
+        """How often this attempt failed while Prefect answered otherwise. What an outage refused does not count."""
+        attempt = (claim.delivery_id, claim.attempt)
+        if handover.outcome is not Outcome.RETRY_LATER:
+            self._alone.pop(attempt, None)
+            return 0
+        if healthy:
+            if len(self._alone) >= _ALONE_REMEMBERED:
+                self._alone.clear()
+            self._alone[attempt] += 1
+        return self._alone[attempt]
 
     async def _give_up(self, claim: Claim, reason: Reason, detail: str) -> None:
         log.error("delivery %s is dead: %s, %s", claim.delivery_id, reason, detail)

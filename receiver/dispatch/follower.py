@@ -69,7 +69,7 @@ class Follower:
         """Ask Prefect for the state of every unfinished run; the number of changes found."""
         after: str | None = None
         changes = 0
-        missing: set[str] = set()
+        missing: dict[str, str] = {}
         while page := await self._runs.unfinished(_PAGE, after):
             after = page[-1].delivery_id
             deliveries = {run.flow_run_id: run.delivery_id for run in page}
@@ -78,11 +78,15 @@ class Follower:
                 if (ours := _translate(state)) is not None:
                     changes += await self._runs.follow(ours, "poll")
                     self._on_status(deliveries[state.flow_run_id], ours.status)
-            missing |= set(deliveries) - {state.flow_run_id for state in states}
+            for state in states:
+                deliveries.pop(state.flow_run_id, None)
+            missing |= deliveries
         # A run that two polls in a row did not find was deleted in Prefect: it will never end.
-        for flow_run_id in missing & self._missing:
-            changes += await self._runs.run_missing(flow_run_id, datetime.now(UTC))
-        self._missing = missing
+        for flow_run_id in missing.keys() & self._missing:
+            if await self._runs.run_missing(flow_run_id, datetime.now(UTC)):
+                changes += 1
+                self._on_status(missing[flow_run_id], Status.DEAD)
+        self._missing = set(missing)
         return changes
 
     async def _listen(self) -> None:
@@ -109,8 +113,10 @@ class Follower:
 
     async def _poll(self) -> None:
         while True:
+            # Not wait_for: on Python 3.11 it loses a cancellation that comes with the event, and never ends.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._poll_now.wait(), self._poll_seconds)
+                async with asyncio.timeout(self._poll_seconds):
+                    await self._poll_now.wait()
             self._poll_now.clear()
             try:
                 await self.poll_once()

@@ -37,11 +37,12 @@ class GiveUp:
     detail: str
 
 
-def judge(handover: Handover, *, tries: int, healthy: bool, jitter: float) -> Started | TryAgain | GiveUp:
+def judge(handover: Handover, *, tries: int, alone: int, jitter: float) -> Started | TryAgain | GiveUp:
     """What follows from the outcome of hand-over number `tries` (from 1). `jitter` is from 0 to 1.
 
-    `healthy` tells whether Prefect answers otherwise: what fails again and again for one delivery alone is that
-    delivery's fault (`prefect-server` answers 503 to data its database cannot hold), and must not wait for ever.
+    `alone` is how many of its hand-overs failed while Prefect answered otherwise: what fails again and again for one
+    delivery alone is that delivery's fault (`prefect-server` answers 503 to data its database cannot hold), and must
+    not wait for ever.
     """
     match handover.outcome:
         case Outcome.CREATED | Outcome.EXISTS:
@@ -52,8 +53,8 @@ def judge(handover: Handover, *, tries: int, healthy: bool, jitter: float) -> St
         case Outcome.PERMANENT:
             return GiveUp(Reason.HANDOVER_REFUSED, handover.detail)
         case Outcome.RETRY_LATER:
-            if healthy and tries >= POISON_TRIES:
-                detail = f"{handover.detail} {tries} times for this delivery while it answered others"
+            if alone >= POISON_TRIES:
+                detail = f"{handover.detail} {alone} times for this delivery while it answered others"
                 return GiveUp(Reason.HANDOVER_REFUSED, detail)
             return TryAgain(backoff(tries, jitter), handover.detail)
 

@@ -80,9 +80,10 @@ async def dispatching(store: DeliveryStore, prefect: RecordingOrchestrator) -> A
     try:
         yield started
     finally:
+        dispatcher.notify()  # something is stored while it is stopped
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        done, _ = await asyncio.wait({task}, timeout=20)
+        assert done, "the dispatcher does not stop"
 
 
 async def becomes(store: DeliveryStore, delivery_id: str, status: Status) -> None:
@@ -126,6 +127,51 @@ async def test_an_outage_kills_nothing_and_everything_runs_once_it_is_over(store
         for delivery_id in ids:
             await becomes(store, delivery_id, Status.DISPATCHED)
     assert len(started) == len(ids)
+
+
+async def test_the_first_failure_after_a_long_outage_kills_nothing(store: DeliveryStore):
+    delivery_id = await put(store)
+    prefect = orchestrator(answers={f"{delivery_id}:1": [LATER]}, is_healthy=False)
+    async with dispatching(store, prefect) as started:
+        await eventually(lambda: _asked(prefect, 20), 20, what="Prefect was asked often")
+        # It answers again, and is still too busy for a while.
+        prefect.answers[f"{delivery_id}:1"] = [LATER, LATER, Handover(outcome=Outcome.CREATED, flow_run_id="r1")]
+        prefect.is_healthy = True
+        await becomes(store, delivery_id, Status.DISPATCHED)
+    assert started == ["r1"]
+
+
+async def test_what_fails_in_an_unforeseen_way_dies_as_well_and_holds_up_no_other(store: DeliveryStore):
+    poison = await put(store)
+    prefect = orchestrator(answers={f"{poison}:1": [ValueError("a lone surrogate")]})
+    other = await put(store)
+    async with dispatching(store, prefect):
+        await becomes(store, other, Status.DISPATCHED)
+        await becomes(store, poison, Status.DEAD)
+    row = await store.get(poison)
+    assert row is not None and "ValueError" in row.detail and "surrogate" not in row.detail
+
+
+async def test_a_long_queue_is_not_gone_through_while_prefect_is_away(
+    store: DeliveryStore, monkeypatch: pytest.MonkeyPatch
+):
+    ids = [await put(store) for _ in range(30)]
+    prefect = orchestrator(answers={f"{i}:1": [LATER] for i in ids}, is_healthy=False)
+    monkeypatch.setattr("receiver.dispatch.dispatcher._IDLE_SECONDS", 3600)
+    async with dispatching(store, prefect):
+        await eventually(lambda: _asked(prefect, 4), 20, what="the first four failed")
+        with pytest.raises(AssertionError, match="not within"):
+            await eventually(lambda: _asked(prefect, len(ids)), 1)
+
+
+async def test_a_stop_that_comes_with_a_wake_up_ends_the_dispatcher(
+    store: DeliveryStore, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("receiver.dispatch.dispatcher._IDLE_SECONDS", 3600)
+    delivery_id = await put(store)
+    async with dispatching(store, orchestrator()):
+        await becomes(store, delivery_id, Status.DISPATCHED)
+        await store.backlog(datetime.now(UTC))  # by then it waits for the next delivery
 
 
 async def _asked(prefect: RecordingOrchestrator, count: int) -> bool:
