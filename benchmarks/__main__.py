@@ -79,7 +79,7 @@ def main() -> int:
     parser.add_argument("--peer", metavar="URL", help="measure another system's webhook by the same loader")
     parser.add_argument("--only", action="append", choices=(*GROUPS, "peer"), help="a part of it; may be repeated")
     words = parser.parse_args()
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     chosen = plan.quick() if words.quick else plan.thorough()
     machine = describe(datetime.now(UTC), " ".join(["make bench", *_make_words(words)]))
 
