@@ -7,6 +7,7 @@ import asyncio
 import sys
 import tempfile
 import time
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,47 +26,49 @@ LATEST = PROJECT / "benchmarks" / "results" / "latest.json"
 DOCS = PROJECT / "docs"
 PLOT = "performance.svg"
 GROUPS = ("up", "sync", "ack", "stock")
-_STOCK_SECONDS = 25.0
+ORDER = ("acknowledge", "synchronous", "runs", "webhooks up")
+_STOCK_SECONDS = 20.0
 """What the process worker needs at the least; with less time left it is left out."""
 
 
-async def measure(
-    folder: Path, chosen: Plan, only: set[str], peer: str | None, tell: Tell
-) -> tuple[list[Figure], list[Stage]]:
+@dataclass
+class Found:
+    """What has been measured so far; kept when a later part fails."""
+
+    figures: list[Figure] = field(default_factory=list)
+    stages: list[Stage] = field(default_factory=list)
+
+
+async def measure(folder: Path, chosen: Plan, only: set[str], peer: str | None, tell: Tell, found: Found) -> None:
     """Everything that was asked for, one after the other, so that nothing measures another's work."""
-    figures: list[Figure] = []
-    stages: list[Stage] = []
+    if peer:
+        found.figures += await ack.peer(peer, chosen, tell)
     if "up" in only and chosen.starts:
-        figures += await up.measure(folder, chosen.starts, tell)
+        found.figures += await up.measure(folder, chosen.starts, tell)
     if only & {"sync", "ack", "stock"}:
         async with running_rig(folder, tell) as rig:
-            figures, stages = await _on(rig, chosen, only, tell, figures)
-    if peer:
-        figures += await ack.peer(peer, chosen, tell)
-    return figures, stages
+            if only & {"sync", "stock"}:
+                await _runs(rig, chosen, "stock" in only, tell, found)
+            if "ack" in only:
+                found.figures += await ack.measure(rig, chosen, tell)
 
 
-async def _on(
-    rig: Rig, chosen: Plan, only: set[str], tell: Tell, figures: list[Figure]
-) -> tuple[list[Figure], list[Stage]]:
-    stages: list[Stage] = []
-    synchronous: list[Figure] = []
-    of_runs: list[Figure] = []
-    if only & {"sync", "stock"}:
-        answered = await sync.measure(rig, chosen, tell)
-        stages, synchronous = answered.stages, answered.figures
-        of_runs, burst = await runs.measure(rig, chosen, tell)
-    if "ack" in only:
-        figures = [*figures, *await ack.measure(rig, chosen, tell)]
-    if "stock" in only:
-        if chosen.left < _STOCK_SECONDS:
-            tell("no time is left for the process worker")
-        else:
-            await rig.start_worker(STOCK_POOL, "process")
-            synchronous += await sync.stock(rig, chosen, tell, answered.p50)
-            if chosen.stock_burst_count:
-                of_runs += await runs.stock(rig, chosen, tell, burst)
-    return [*figures, *synchronous, *of_runs], stages
+async def _runs(rig: Rig, chosen: Plan, with_stock: bool, tell: Tell, found: Found) -> None:
+    answered = await sync.measure(rig, chosen, tell)
+    found.figures += answered.figures
+    found.stages += answered.stages
+    figures, burst = await runs.measure(rig, chosen, answered.per_second, tell)
+    found.figures += figures
+    if not with_stock:
+        return
+    if chosen.left < _STOCK_SECONDS:
+        tell("no time is left for the process worker")
+        return
+    await rig.start_worker(STOCK_POOL, "process")
+    found.figures += await sync.stock(rig, chosen, tell, answered.p50)
+    if chosen.stock_burst_count and burst.done:
+        found.figures += await runs.stock(rig, chosen, tell, burst)
+    await rig.stop(STOCK_POOL)
 
 
 def main() -> int:
@@ -76,7 +79,7 @@ def main() -> int:
     parser.add_argument("--peer", metavar="URL", help="measure another system's webhook by the same loader")
     parser.add_argument("--only", action="append", choices=(*GROUPS, "peer"), help="a part of it; may be repeated")
     words = parser.parse_args()
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     chosen = plan.quick() if words.quick else plan.thorough()
     machine = describe(datetime.now(UTC), " ".join(["make bench", *_make_words(words)]))
 
@@ -84,22 +87,25 @@ def main() -> int:
         console.print(f"[dim]{time.monotonic() - chosen.began:5.0f} s[/]  {line}", markup=True)
 
     only = set(words.only or GROUPS)
+    found, status = Found(), 0
     with tempfile.TemporaryDirectory(prefix="webhooks-bench-") as folder:
         try:
-            figures, stages = asyncio.run(measure(Path(folder), chosen, only, words.peer, tell))
-        except (NotStarted, LoadFailed) as error:
-            console.print(f"[red]{type(error).__name__}[/]", error, markup=True)
-            return 1
-    done = Report(machine=machine, figures=figures, stages=stages)
+            asyncio.run(measure(Path(folder), chosen, only, words.peer, tell, found))
+        except* (NotStarted, LoadFailed) as group:
+            for error in group.exceptions:
+                console.print(type(error).__name__, str(error), style="red", markup=False)
+            status = 1
+    figures = sorted(found.figures, key=lambda figure: ORDER.index(figure.group))
+    done = Report(machine=machine, figures=figures, stages=found.stages)
     report.show(done, console)
     report.write_json(done, LATEST)
     tell(f"written: {LATEST.relative_to(PROJECT)}")
     if words.write:
         DOCS.mkdir(exist_ok=True)
-        (DOCS / PLOT).write_text(plot.draw(_rates(figures), stages), encoding="utf-8")
+        (DOCS / PLOT).write_text(plot.draw(_rates(figures), found.stages), encoding="utf-8")
         (DOCS / "performance.md").write_text(report.page(done, PLOT), encoding="utf-8")
         tell(f"written: docs/performance.md, docs/{PLOT}")
-    return 0
+    return status
 
 
 def _make_words(words: argparse.Namespace) -> list[str]:

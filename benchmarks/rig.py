@@ -61,6 +61,7 @@ class Rig:
     receiver: Receiver
     stack: AsyncExitStack
     pids: dict[str, int] = field(default_factory=dict)
+    _processes: dict[str, GuardedProcess] = field(default_factory=dict)
 
     def log(self, name: str) -> Path:
         """What a part has printed."""
@@ -75,11 +76,16 @@ class Rig:
             process = GuardedProcess(Command(argv=(sys.executable, *argv), cwd=PROJECT), env, output)
         self.stack.push_async_callback(asyncio.to_thread, process.stop)
         self.pids[name] = process.pid
+        self._processes[name] = process
         deadline = time.monotonic() + _READY_SECONDS
         while not await ready():
             if process.poll() is not None or time.monotonic() > deadline:
                 raise NotStarted(f"{name} did not start:\n{log.read_text(errors='replace')[-2000:]}")
             await asyncio.sleep(0.05)
+
+    async def stop(self, name: str) -> None:
+        """End a part before the others."""
+        await asyncio.to_thread(self._processes[name].stop)
 
     async def start_worker(self, pool: str, kind: str) -> None:
         """Start a worker and deploy the flow to its pool.

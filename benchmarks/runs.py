@@ -32,11 +32,12 @@ class Burst:
     at_once: int = 1
 
 
-async def measure(rig: Rig, plan: Plan, tell: Tell) -> tuple[list[Figure], Burst]:
-    """On the warm worker."""
+async def measure(rig: Rig, plan: Plan, expected_rate: float, tell: Tell) -> tuple[list[Figure], Burst]:
+    """On the warm worker. `expected_rate` in runs a second bounds how many are sent at once."""
     starts = await _starts(rig, plan.paced_count)
     tell(f"{len(starts)} runs started, one at a time")
-    burst = await _burst(rig, "burst", WARM_POOL, plan.burst_count, AT_ONCE, 60)
+    count = max(2 * AT_ONCE, min(plan.burst_count, round(expected_rate * plan.burst_seconds)))
+    burst = await _burst(rig, "burst", WARM_POOL, count, AT_ONCE, 40)
     tell(f"warm worker: {burst.per_second:.1f} runs/s")
     return [
         Figure(
