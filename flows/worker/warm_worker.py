@@ -38,6 +38,7 @@ _RELOAD_SECONDS = 0.5
 _RENEW_SECONDS = 1.0
 _NET_SECONDS = 10.0  # how often runs in hand are read, should an event be missed
 _SOON_SECONDS = 0.1
+_AHEAD_SECONDS = 1.0
 _LOOK_AHEAD = 100
 _LAST_WORDS_SECONDS = 3.0
 
@@ -64,6 +65,8 @@ class WarmWorker(PrefectSide):
         self._bell = asyncio.Event()
         self._alarms: dict[datetime, asyncio.TimerHandle] = {}
         self._looking_ahead = self._importing = self._more = False
+        self._limited = True
+        self._heard: set[UUID] = set()
         self._later: asyncio.TimerHandle | None = None
         self._wanted: set[str] = set()
         self._background: list[asyncio.Task[None]] = []
@@ -76,6 +79,9 @@ class WarmWorker(PrefectSide):
             await self._open(options)
         else:
             self._crew.options = options
+        queues = await self.client.read_work_queues(work_pool_name=self.pool_name)
+        limits = [self.work_pool.concurrency_limit, *(queue.concurrency_limit for queue in queues)]
+        self._limited = any(limit is not None for limit in limits)  # then an ending run may let another one in
         await self._mend_dead_workers()
 
     async def _open(self, options: PoolOptions) -> None:
@@ -124,11 +130,10 @@ class WarmWorker(PrefectSide):
         self._bell.set()
         await self._look_ahead()
 
-    def _heard_of(self, _: UUID) -> None:
-        self._bell.set()
-        if not self._looking_ahead:  # it may be due in a moment only, which the bell's query does not show
-            self._looking_ahead = True
-            asyncio.get_running_loop().call_later(1.0, lambda: self._spawn(self._look_ahead()))
+    def _heard_of(self, flow_run_id: UUID) -> None:
+        if self._desk is not None and flow_run_id not in self._desk.in_hand:
+            self._heard.add(flow_run_id)
+            self._bell.set()
 
     async def _look_ahead(self) -> None:
         self._looking_ahead = False
@@ -167,16 +172,20 @@ class WarmWorker(PrefectSide):
         if self._later is not None:
             self._later.cancel()
             self._later = None
+        heard, self._heard = self._heard, set()
         runs = await self.due_runs(datetime.now(UTC), room)
         self._more = len(runs) >= room
         for run in runs:
             desk.take(run, self._left)
+        if not self._more and not self._looking_ahead and heard - desk.in_hand.keys():
+            self._looking_ahead = True  # it may be due in a moment only, which the bell's query does not show
+            asyncio.get_running_loop().call_later(_AHEAD_SECONDS, lambda: self._spawn(self._look_ahead()))
 
     def _left(self, claimed: bool) -> None:
-        """Look again: at once when more is known to wait, else soon, since Prefect's limits may have hidden some."""
-        if claimed and (self._more or self.work_pool.concurrency_limit is not None):
+        """Look again: at once when more may be waiting, soon when another worker was faster."""
+        if claimed and (self._more or self._limited):
             self._bell.set()
-        elif self._later is None:
+        elif self._more and self._later is None:
             self._later = asyncio.get_running_loop().call_later(_SOON_SECONDS, self._ring_later)
 
     def _ring_later(self) -> None:

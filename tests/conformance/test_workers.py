@@ -1,6 +1,6 @@
 """What a deployment's author may rely on, whichever worker runs it: `warm` does what the stock `process` worker does.
 
-Everything runs on `warm`, three cases on `process` besides; `WEBHOOKS_TEST_WORKERS=all` runs everything on both.
+Everything runs on `warm`, three cases on `process` besides; `TEST_WORKERS=all` runs everything on both.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ALWAYS_ON_BOTH = {
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    both = os.environ.get("WEBHOOKS_TEST_WORKERS") == "all" or metafunc.function.__name__ in ALWAYS_ON_BOTH
+    both = os.environ.get("TEST_WORKERS") == "all" or metafunc.function.__name__ in ALWAYS_ON_BOTH
     metafunc.parametrize("kind", ["warm", "process"] if both else ["warm"])
 
 
