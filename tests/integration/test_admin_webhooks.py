@@ -78,7 +78,7 @@ async def test_a_key_that_is_taken_is_409(api):
         ({"verification": None}, "verification"),
         ({"verification": {"scheme": "api-key", "secret": ""}}, "verification.secret"),
         ({"metods": ["POST"]}, "metods"),
-        ({"mode": "sync"}, "mode"),
+        ({"mode": "later"}, "mode"),
         ({"rate_limit": "1/minute"}, "rate_limit"),
         ({"path": "taken/{id}"}, "path"),
         ({"filter": "context.data.("}, "filter"),
@@ -143,7 +143,7 @@ async def test_a_secret_that_cannot_be_kept_changes_nothing(api, trouble):
 
 async def test_a_secret_is_not_kept_for_a_definition_that_is_refused(api):
     async with api.client("write") as caller:
-        assert (await caller.post("/webhooks", json={**KEYED, "mode": "sync"})).status_code == 422
+        assert (await caller.post("/webhooks", json={**KEYED, "mode": "later"})).status_code == 422
     assert api.outside.kept == {}
 
 
