@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 
 import uuid_utils
 from fastapi import FastAPI
-from starlette.routing import Route
 
 from receiver.admin.api import admin_router
 from receiver.admin.services import AdminServices
+from receiver.background import kept_running
 from receiver.contract.definition import WebhookDefinition
 from receiver.contract.errors import DefinitionError
 from receiver.contract.parse import parse_definition
@@ -26,7 +26,7 @@ from receiver.deliveries.tickets import Tickets
 from receiver.dispatch.dispatcher import Dispatcher
 from receiver.dispatch.follower import Follower
 from receiver.ingress.client_ip import parse_networks
-from receiver.ingress.endpoint import PREFIX, WebhookEndpoint
+from receiver.ingress.endpoint import WebhookEndpoint, WebhookRoute
 from receiver.ingress.intake import Intake, Wiring
 from receiver.ingress.parameters import StoredContexts
 from receiver.ingress.request_log import RequestLog
@@ -56,7 +56,8 @@ def create_app(settings: Settings) -> FastAPI:
             yield
 
     app = FastAPI(title="Webhooks for Prefect", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
-    app.router.routes.append(Route(f"{PREFIX}{{path:path}}", endpoint, include_in_schema=False))
+    app.router.redirect_slashes = False  # it would send a sender to wherever its Host header says
+    app.router.routes.append(WebhookRoute(endpoint))
     return app
 
 
@@ -104,6 +105,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
         key = settings.http.admin_key.get_secret_value()
         await keys.adopt("WEBHOOKS_ADMIN_KEY", "admin", key, datetime.now(UTC))
     endpoint.intake = intake
+    app.state.let_go = rendezvous.let_go
 
     async def check_definition(definition: WebhookDefinition) -> None:
         compile_webhook(definition, revision=0, state=definition.state)
@@ -138,13 +140,13 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
         )
     )
     parts = {
-        "catalog": catalog.run(),
-        "follower": follower.run(),
-        "replies": rendezvous.run(),
-        "dispatcher": dispatcher.run(),
+        "catalog": catalog.run,
+        "follower": follower.run,
+        "replies": rendezvous.run,
+        "dispatcher": dispatcher.run,
     }
     for name, part in parts.items():
-        stack.push_async_callback(_end, asyncio.create_task(part, name=name))
+        stack.push_async_callback(_end, asyncio.create_task(kept_running(name, part), name=name))
 
 
 def _loader(definitions: DefinitionStore) -> Callable[[], Awaitable[list[Webhook]]]:
@@ -159,11 +161,17 @@ def _compiled(row: DefinitionRow) -> Webhook:
         definition = parse_definition(row.definition, by="code")
         return compile_webhook(definition, revision=row.revision, state=row.state)
     except DefinitionError as error:
+        problem = str(error)
         log.error(  # noqa: TRY400 (the words say it; the traceback would be ours)
-            "the webhook %s cannot be served until its definition is mended: %s", row.key, error
+            "the webhook %s cannot be served until its definition is mended: %s", row.key, problem
         )
-        path = row.definition.get("path")
-        return broken_webhook(row.key, path if isinstance(path, str) else None, row.revision, str(error))
+    except Exception as error:
+        # Unforeseen, and no reason to serve none of the others.
+        problem = f"cannot be compiled ({type(error).__name__}); the receiver's log says more"
+        log.exception("the webhook %s cannot be served", row.key)
+    path = row.definition.get("path")
+    path = path if isinstance(path, str) else None
+    return broken_webhook(row.key, path, problem, revision=row.revision, state=row.state)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

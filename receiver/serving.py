@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import logging
@@ -21,7 +22,8 @@ from receiver.contract.errors import WebhooksError
 from receiver.settings import Settings
 
 _KEEP_ALIVE_SECONDS = 75
-_STOP_SECONDS = 20
+_PATIENCE_SECONDS, _STOP_SECONDS = 4, 10
+"""Together with the dispatcher's last hand-overs less than the 20 s that `up` gives."""
 
 
 def run(settings: Settings) -> int:
@@ -75,6 +77,8 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what is in flight, then close the app."""
+        # Who waits for a flow gets it in this time or its status URL, before what is under way is cut off.
+        asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._app.state.let_go)
         try:
             await super().shutdown(sockets)
         finally:

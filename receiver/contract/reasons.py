@@ -18,6 +18,7 @@ class Reason(StrEnum):
     RATE_LIMITED = "rate_limited"
     STORE_UNAVAILABLE = "store_unavailable"
     DEFINITION_BROKEN = "definition_broken"
+    INTERNAL_ERROR = "internal_error"
 
     # refused by the verification
     CREDENTIAL_MISSING = "credential_missing"

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 _IDLE_SECONDS = 1.0
 _REVIVE_SECONDS = 10.0
+_STOP_SECONDS = 5.0
 _DEPLOYMENT_TTL = timedelta(seconds=60)
 _ALONE_REMEMBERED = 10_000
 
@@ -97,7 +98,7 @@ class Dispatcher:
                 group.create_task(self._revive_missing(), name="revival")
         finally:
             if self._under_way:
-                _, late = await asyncio.wait(self._under_way, timeout=10)
+                _, late = await asyncio.wait(self._under_way, timeout=_STOP_SECONDS)
                 for task in late:
                     task.cancel()
             with suppress(StoreUnavailable):

@@ -49,6 +49,8 @@ def admit(webhook: Webhook, *, method: str, client_ip: str, content_length: int 
     """The rules that need nothing of the body; raises `Refused`."""
     if webhook.state == "disabled":
         raise Refused(Reason.WEBHOOK_DISABLED)
+    if webhook.problem:
+        raise Refused(Reason.DEFINITION_BROKEN, webhook.problem)
     if method not in webhook.methods and method not in webhook.scheme.handshake_methods():
         raise Refused(Reason.METHOD_NOT_ALLOWED, f"{method} is not among {', '.join(webhook.methods)}")
     if webhook.allowlist is not None and not webhook.allowlist.contains(client_ip):

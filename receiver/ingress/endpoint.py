@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any
 
+from starlette.datastructures import URLPath
+from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
 
 from receiver.contract.errors import Refused
@@ -14,6 +19,8 @@ from receiver.ingress.intake import Intake
 PREFIX = "/api/webhooks/"
 BODY_SECONDS = 30.0
 """A body has so long to arrive; a slower one is refused and holds no place longer."""
+LINGER_SECONDS, LINGER_BYTES = 2.0, 64 * 1024 * 1024
+"""How long and how much is still taken and thrown away of a request that was refused before its end."""
 
 
 class _AsgiArrival:
@@ -66,14 +73,49 @@ class WebhookEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         assert self.intake is not None, "the lifespan opens the intake before requests come"
-        await send_answer(await self.intake.take(_AsgiArrival(scope, receive)), send)
+        await send_answer(await self.intake.take(_AsgiArrival(scope, receive)), receive, send)
 
 
-async def send_answer(answer: Answer, send: Send) -> None:
+class WebhookRoute(BaseRoute):
+    """Everything whose raw path is below the prefix, whatever stands behind it."""
+
+    def __init__(self, endpoint: WebhookEndpoint) -> None:
+        self._endpoint = endpoint
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """By the bytes as sent: what decoding makes of them is the catalog's affair."""
+        ours = scope["type"] == "http" and scope["raw_path"].startswith(PREFIX.encode())
+        return (Match.FULL if ours else Match.NONE), {}
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
+        """There is no name to make a path from."""
+        raise NoMatchFound(name, path_params)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await self._endpoint(scope, receive, send)
+
+
+async def send_answer(answer: Answer, receive: Receive, send: Send) -> None:
     """Send a complete answer."""
     headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in answer.headers]
-    headers.append((b"content-length", b"%d" % len(answer.body)))
+    if answer.status != HTTPStatus.NO_CONTENT:
+        headers.append((b"content-length", b"%d" % len(answer.body)))
     if answer.close:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+    if answer.close:
+        # Closed at once with bytes unread, the connection is reset, and the sender may never see the answer.
+        await send({"type": "http.response.body", "body": answer.body, "more_body": True})
+        await _discard(receive)
+        await send({"type": "http.response.body"})
+    else:
+        await send({"type": "http.response.body", "body": answer.body})
+
+
+async def _discard(receive: Receive) -> None:
+    left = LINGER_BYTES
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            while left > 0 and (message := await receive())["type"] == "http.request" and message.get("more_body"):
+                left -= len(message.get("body", b""))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -32,7 +34,11 @@ from receiver.replies.rendezvous import Rendezvous
 from receiver.storage import StoreUnavailable
 from receiver.webhooks.catalog import Catalog, Found
 
+log = logging.getLogger(__name__)
+
 REFUSED_BODY_KEPT = 16 * 1024
+_LONGEST_LENGTH = 18
+"""Digits of a Content-Length that is read; nobody's body needs more."""
 
 
 class Arrival(Protocol):
@@ -126,6 +132,10 @@ class Intake:
             answer = await self._refuse(progress, error)
         except StoreUnavailable as error:
             answer = self._cannot_store(progress, error)
+        except Exception as error:
+            log.exception("the request %s failed", progress.delivery_id)
+            answer = answers.refused(Reason.INTERNAL_ERROR, progress.delivery_id)
+            self._log(progress, "failed", answer.status, reason=Reason.INTERNAL_ERROR, detail=type(error).__name__)
         return answer
 
     def _head(self, arrival: Arrival, now: datetime) -> RawRequest:
@@ -147,8 +157,6 @@ class Intake:
         webhook = progress.webhook
         if webhook is None:
             raise Refused(Reason.UNKNOWN_PATH)
-        if webhook.problem:
-            raise Refused(Reason.DEFINITION_BROKEN, webhook.problem)
         head = progress.request
         admit(webhook, method=head.method, client_ip=head.client_ip, content_length=_content_length(head))
         progress.request = request = await self._whole(arrival, head, webhook)
@@ -338,4 +346,6 @@ def _answered(judgement: Judgement) -> int:
 
 def _content_length(request: RawRequest) -> int | None:
     text = request.header("content-length")
-    return int(text) if text is not None and text.isascii() and text.isdigit() else None
+    if text is None or not text.isascii() or not text.isdigit():
+        return None
+    return int(text) if len(text) <= _LONGEST_LENGTH else sys.maxsize

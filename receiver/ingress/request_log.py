@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from datetime import datetime
 from typing import IO, Any
 
@@ -19,8 +20,10 @@ class RequestLog:
         """Write one line; fields without a value are left out."""
         line = {"time": received_at, **{name: value for name, value in fields.items() if value not in (None, "")}}
         text = orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z).decode()
-        self._stream.write(_printable(text) + "\n")
-        self._stream.flush()
+        # A request is not refused for want of its line: the disk is full, or whoever read the lines is gone.
+        with suppress(OSError, ValueError):
+            self._stream.write(_printable(text) + "\n")
+            self._stream.flush()
 
 
 def _printable(text: str) -> str:

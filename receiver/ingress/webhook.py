@@ -89,10 +89,10 @@ def compile_webhook(definition: WebhookDefinition, *, revision: int, state: str)
     )
 
 
-def broken_webhook(key: str, path: str | None, revision: int, problem: str) -> Webhook:
-    """The place of a stored definition that does not compile: known, so not a 404, but not served."""
+def broken_webhook(key: str, path: str | None, problem: str, *, revision: int, state: str) -> Webhook:
+    """The place of a stored definition that does not compile: known, so not a 404 (unless disabled), but not served."""
     definition = WebhookDefinition(key=key, deployment="none/none", verification={"scheme": "none"})
-    return replace(compile_webhook(definition, revision=revision, state="enabled"), path=path, problem=problem)
+    return replace(compile_webhook(definition, revision=revision, state=state), path=path, problem=problem)
 
 
 def _deduplication(definition: WebhookDefinition, scheme: Scheme) -> tuple[Template | None, timedelta]:

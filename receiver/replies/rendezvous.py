@@ -77,8 +77,10 @@ class Rendezvous:
         self._waiting.setdefault(delivery_id, set()).add(future)
         try:
             async with asyncio.timeout(seconds):
-                if not fresh and (known := await self._known(delivery_id)) is not None:
-                    return known
+                if not fresh:
+                    with suppress(StoreUnavailable):  # the answer may be heard all the same
+                        if (known := await self._known(delivery_id)) is not None:
+                            return known
                 outcome = await future
                 if outcome == Ended(Status.COMPLETED):
                     return await self._unheard(delivery_id) or outcome
@@ -100,6 +102,11 @@ class Rendezvous:
             asyncio.get_running_loop().call_later(_GRACE_SECONDS, self._tell, delivery_id, Ended(status))
         else:
             self._tell(delivery_id, Ended(status))
+
+    def let_go(self) -> None:
+        """The receiver stops: whoever waits is told that the time is over; the run goes on."""
+        for delivery_id in self._waiting:
+            self._tell(delivery_id, TimeOver())
 
     async def run(self) -> None:
         """Listen for replies until cancelled."""
@@ -135,9 +142,9 @@ class Rendezvous:
 
     async def _unheard(self, delivery_id: str) -> Outcome | None:
         """A reply that the stream of events lost, or that overtook it: Prefect keeps it."""
-        if (wire := await self._store.reply(delivery_id)) is not None:
-            return Replied(wire)
         with suppress(PrefectUnavailable, StoreUnavailable):
+            if (wire := await self._store.reply(delivery_id)) is not None:
+                return Replied(wire)
             if (reply := await self._source.find_reply(delivery_id)) is not None:
                 await self._record(reply)
                 return Replied(reply.wire)

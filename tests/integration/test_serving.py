@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,14 @@ def serving(home: Path, **more: str) -> Iterator[Serving]:
         process.wait(20)
 
 
+@pytest.fixture(scope="module")
+def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    with serving(tmp_path_factory.mktemp("serving")) as running:
+        running.define("open", max_body=100)
+        running.define("disabled", state="disabled")
+        yield running
+
+
 def _lives(http: httpx.Client) -> bool:
     try:
         return http.get("/health/live").status_code == 200
@@ -139,3 +148,85 @@ def test_a_signal_ends_it_in_good_order(tmp_path: Path, number: signal.Signals):
         assert running.stop(number) == 0, running.said()
         assert "Traceback" not in running.said()
         assert not (tmp_path / "receiver.json").exists()
+
+
+HEADS = {
+    "unknown path": "POST /api/webhooks/nobody%2Fs HTTP/1.1",
+    "line break in the path": "POST /api/webhooks/a%0Ab HTTP/1.1",
+    "NUL in the path": "POST /api/webhooks/%00 HTTP/1.1",
+    "whole address": "POST http://elsewhere.example/api/webhooks/nobody HTTP/1.1",
+    "broken escape": "GET /api/webhooks/%zz%e9?%=&&=;%ff HTTP/1.1",
+    "odd method": "PROPFIND /api/webhooks/nobody HTTP/1.1",
+    "disabled": "POST /api/webhooks/disabled HTTP/1.1",
+    "disabled, wrong method": "DELETE /api/webhooks/disabled HTTP/1.1",
+    "disabled, in HTTP/1.0": "OPTIONS /api/webhooks/disabled HTTP/1.0",
+}
+
+
+def parted(answer: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of one answer."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status, *lines = head.decode("latin-1").split("\r\n")
+    return int(status.split()[1]), dict(line.lower().split(": ", 1) for line in lines), body
+
+
+def test_whatever_is_not_served_gets_the_same_404_and_a_line(receiver: Serving):
+    before = len(receiver.logged())
+    answers = []
+    for start in HEADS.values():
+        odd = "Host: a@b:c/d\r\nX-Odd: \xe9\xff\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"
+        answers.append(parted(receiver.raw(f"{start}\r\n{odd}", b"{}")))
+    for status, headers, _ in answers:
+        headers.pop("webhook-delivery-id")
+        headers.pop("date")
+        assert status == 404
+    assert all(answer == answers[0] for answer in answers), dict(zip(HEADS, answers, strict=True))
+    lines = receiver.logged()[before:]
+    assert [line["answered"] for line in lines] == [404] * len(HEADS)
+    assert [line["reason"] for line in lines[-3:]] == ["webhook_disabled"] * 3
+
+
+def test_a_head_request_gets_the_head_alone(receiver: Serving):
+    answer = receiver.http.head("/api/webhooks/open")
+    assert answer.status_code == 405 and answer.headers["allow"] == "POST" and answer.content == b""
+
+
+def test_nobody_is_sent_to_where_the_host_header_says(receiver: Serving):
+    answer = receiver.http.post("/api/webhooks", headers={"Host": "evil.example"})
+    assert answer.status_code == 404 and "location" not in answer.headers
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_sender_of_far_too_much_gets_its_413_all_the_same(receiver: Serving, chunked: bool):
+    size = 8 * 1024 * 1024
+    body = b"%x\r\n%s\r\n0\r\n\r\n" % (size, b"x" * size) if chunked else b"x" * size
+    length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {size}"
+    status, headers, _ = parted(receiver.raw(f"POST /api/webhooks/open HTTP/1.1\r\nHost: a\r\n{length}\r\n\r\n", body))
+    assert status == 413 and headers["connection"] == "close"
+
+
+def test_a_sender_that_asks_first_is_told_before_it_sends(receiver: Serving):
+    head = "POST /api/webhooks/open HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nConnection: close\r\n"
+    assert parted(receiver.raw(f"{head}Content-Length: 200\r\n\r\n"))[0] == 413
+    interim, _, final = receiver.raw(f"{head}Content-Length: 2\r\n\r\n", b"{}").partition(b"\r\n\r\n")
+    assert interim == b"HTTP/1.1 100 Continue" and parted(final)[0] == 202
+
+
+def test_a_stop_answers_who_waits_and_gives_the_delivery_to_the_next_receiver(tmp_path: Path):
+    with serving(tmp_path) as running:
+        running.define("sync", mode="sync", timeout=120)
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(running.http.post, "/api/webhooks/sync", json={})
+            wait_until(lambda: _stored(running), 20, what="the request is stored")
+            assert running.stop() == 0, running.said()
+            status_url = answer.result(20).json()["status_url"]
+        assert answer.result().status_code == 202 and running.logged()[-1]["answered"] == 202
+        assert "Traceback" not in running.said()
+    with serving(tmp_path) as again:
+        shown = again.http.get(httpx.URL(status_url).raw_path.decode())
+        assert shown.json()["status"] == "queued"
+
+
+def _stored(running: Serving) -> bool:
+    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+    return bool(running.http.get("/api/admin/deliveries", headers=headers).json()["items"])
