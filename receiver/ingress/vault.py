@@ -87,6 +87,10 @@ class Vault:
             log.warning("a secret cannot be read%s: %s", ", the last good one is used" if entry.secrets else "", error)
             if isinstance(error, SecretUnavailable):
                 entry.secrets = None  # it was taken away, which is not the same as Prefect being down
+        except Exception as error:
+            # Whatever it is, it must not reach the sender, whose request waits for this.
+            entry.problem = f"{reference}: cannot be read ({type(error).__name__}); the receiver's log says more"
+            log.exception("the secret %s cannot be read", reference)
         finally:
             entry.fetched = time.monotonic()
             entry.refreshing = None

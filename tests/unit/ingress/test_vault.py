@@ -86,3 +86,25 @@ async def test_files_are_read_below_the_secrets_folder_only(tmp_path: Path):
     for escape in ("file:../outside", f"file:{tmp_path}/outside", "file:nothing"):
         with pytest.raises(SecretUnavailable):
             await vault.resolve(escape)
+
+
+async def test_an_unforeseen_failure_is_unavailable_too_and_the_last_good_value_stays(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("receiver.ingress.vault._FRESH_SECONDS", -1)
+    monkeypatch.setattr("receiver.ingress.vault._RETRY_SECONDS", -1)
+
+    class Odd(Blocks):
+        async def read_block(self, block_type: str, name: str) -> dict[str, Any] | None:
+            if self.down:
+                raise TypeError("an answer of another Prefect, with a value in it")
+            return await super().read_block(block_type, name)
+
+    blocks = Odd()
+    blocks.documents["secret", "crm"] = {"value": "s"}
+    vault = Vault(blocks)
+    await vault.resolve("block:secret/crm")
+    blocks.down = True
+    for _ in range(3):
+        assert (await vault.resolve("block:secret/crm")).current == "s"
+    with pytest.raises(SecretUnavailable) as unavailable:
+        await vault.resolve("block:secret/other")
+    assert "TypeError" in str(unavailable.value) and "value in it" not in str(unavailable.value)
