@@ -116,12 +116,13 @@ class PrefectGateway:
         return address.rstrip("/") or None
 
     async def healthy(self) -> bool:
-        """Whether Prefect's server and its database answer now."""
+        """Whether Prefect's server and its database answer now, and take our credentials."""
         try:
-            response = await self._client.request("GET", "/ready")
-        except (httpx.HTTPError, PrefectHTTPStatusError):
+            await self._client.request("GET", "/ready")
+            await self._client.request("GET", "/admin/version")  # the first answers anybody
+        except (httpx.HTTPError, PrefectHTTPStatusError, ObjectNotFound):
             return False
-        return response.status_code == httpx.codes.OK
+        return True
 
     async def resolve_deployment(self, name: str) -> DeploymentRef | None:
         """The deployment called `flow/deployment`, None when there is none; raises `PrefectUnavailable`."""
@@ -284,7 +285,7 @@ def _refusal(error: PrefectHTTPStatusError) -> Handover:
     status = error.response.status_code
     if status == httpx.codes.NOT_FOUND:
         return Handover(outcome=Outcome.DEPLOYMENT_MISSING, detail="Prefect has no such deployment")
-    detail = f"Prefect answered {status}"
+    detail = _answered(status)
     if status >= httpx.codes.INTERNAL_SERVER_ERROR or status in {
         httpx.codes.UNAUTHORIZED,  # our own set-up is wrong, not this delivery
         httpx.codes.FORBIDDEN,
@@ -298,8 +299,13 @@ def _refusal(error: PrefectHTTPStatusError) -> Handover:
 def _without_parameters(error: Exception) -> str:
     """Words for the log: the server's error text may hold SQL with the run's parameters."""
     if isinstance(error, PrefectHTTPStatusError):
-        return f"Prefect answered {error.response.status_code}"
+        return _answered(error.response.status_code)
     return f"Prefect did not answer: {type(error).__name__}"
+
+
+def _answered(status: int) -> str:
+    ours = status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}
+    return f"Prefect answered {status}{': set PREFECT_API_AUTH_STRING to what its server has' if ours else ''}"
 
 
 def _state_of(run: FlowRun) -> PrefectState:

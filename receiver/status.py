@@ -14,6 +14,7 @@ from receiver.contract.errors import BadReply
 from receiver.contract.reply import Reply
 from receiver.deliveries.store import DeliveryStore
 from receiver.deliveries.tickets import Tickets
+from receiver.storage import StoreUnavailable
 
 _SAFE = {
     "X-Content-Type-Options": "nosniff",
@@ -28,19 +29,17 @@ def public_router(store: DeliveryStore, tickets: Tickets, ready: Callable[[], Aw
 
     @router.get("/api/deliveries/{delivery_id}", summary="A delivery's status, by the URL its sender was given")
     async def delivery_status(delivery_id: str, token: str = "") -> JSONResponse:
-        if tickets.good(delivery_id, token, datetime.now(UTC)):
-            delivery = await store.get(delivery_id)
-            if delivery is not None:
-                body: dict[str, Any] = {"delivery_id": delivery_id, "status": delivery.status}
-                if (wire := await store.reply(delivery_id)) is not None:
-                    body["reply"] = _shown(wire)
-                return JSONResponse(body, headers=_SAFE)
-        return JSONResponse(
-            {"type": "about:blank", "title": "Not found", "status": 404},
-            404,
-            media_type="application/problem+json",
-            headers=_SAFE,
-        )
+        try:
+            if tickets.good(delivery_id, token, datetime.now(UTC)):
+                delivery = await store.get(delivery_id)
+                if delivery is not None:
+                    body: dict[str, Any] = {"delivery_id": delivery_id, "status": delivery.status}
+                    if (wire := await store.reply(delivery_id)) is not None:
+                        body["reply"] = _shown(wire)
+                    return JSONResponse(body, headers=_SAFE)
+        except StoreUnavailable:
+            return _problem(503, "Try again", {"Retry-After": "5"})
+        return _problem(404, "Not found")
 
     @router.get("/health/live", summary="Whether the process answers")
     async def live() -> dict[str, str]:
@@ -53,6 +52,15 @@ def public_router(store: DeliveryStore, tickets: Tickets, ready: Callable[[], Aw
         return JSONResponse({"status": "ready" if good else "not ready", **parts}, 200 if good else 503)
 
     return router
+
+
+def _problem(status: int, title: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(
+        {"type": "about:blank", "title": title, "status": status},
+        status,
+        media_type="application/problem+json",
+        headers={**_SAFE, **(headers or {})},
+    )
 
 
 def _shown(wire: dict[str, Any]) -> dict[str, Any]:

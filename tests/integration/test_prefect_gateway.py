@@ -1,0 +1,37 @@
+"""The door to Prefect on a real server: whose fault a refusal is."""
+
+from __future__ import annotations
+
+import uuid
+
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+
+from receiver.prefect_gateway import Handover, Outcome, PrefectGateway
+from tests.support.ports import free_port
+from tests.support.prefect import PrefectServer
+
+
+async def handed_over(gateway: PrefectGateway) -> Handover:
+    return await gateway.create_run(str(uuid.uuid4()), parameters={}, idempotency_key="d:1", name="n", tags=())
+
+
+async def test_a_deployment_that_is_missing_is_told_by_a_healthy_server(prefect_settings: PrefectServer):
+    async with PrefectGateway() as gateway:
+        assert await gateway.healthy()
+        assert (await handed_over(gateway)).outcome is Outcome.DEPLOYMENT_MISSING
+
+
+async def test_credentials_that_are_refused_are_no_delivery_s_fault(prefect_settings: PrefectServer):
+    with temporary_settings(updates={PREFECT_API_AUTH_STRING: "not:this"}):
+        async with PrefectGateway() as gateway:
+            refused = await handed_over(gateway)
+            assert refused.outcome is Outcome.RETRY_LATER and "PREFECT_API_AUTH_STRING" in refused.detail
+            # The server's /ready answers anybody; deliveries would be given up as what fails while others succeed.
+            assert not await gateway.healthy()
+
+
+async def test_a_server_that_is_away_is_not_healthy(prefect_settings: PrefectServer):
+    with temporary_settings(updates={PREFECT_API_URL: f"http://127.0.0.1:{free_port()}/api"}):
+        async with PrefectGateway() as gateway:
+            assert (await handed_over(gateway)).outcome is Outcome.RETRY_LATER
+            assert not await gateway.healthy()
