@@ -5,8 +5,8 @@ Everything here speaks to the server through Prefect's own client and returns pl
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -30,6 +30,8 @@ from receiver.contract.errors import WebhooksError
 RUN_TAG = "webhooks"
 """Every run we start carries it; the events subscription filters on it."""
 
+_MOST_ATTEMPTS = 1_000_000
+"""A number beyond it is none of ours, and perhaps beyond what the inbox can hold."""
 _RUN_RESOURCE = "prefect.flow-run."
 
 
@@ -179,7 +181,7 @@ class PrefectGateway:
             raise PrefectUnavailable(_without_parameters(error)) from None
         return [_state_of(run) for run in runs if run.state is not None]
 
-    async def states(self) -> AsyncIterator[PrefectState]:
+    async def states(self) -> AsyncGenerator[PrefectState, None]:
         """State changes of our runs as they happen. Ends or raises `PrefectUnavailable` when the stream breaks.
 
         A bell, not a record: the server drops events past 256 waiting. The poll is what counts.
@@ -188,16 +190,18 @@ class PrefectGateway:
             event=EventNameFilter(prefix=[_RUN_RESOURCE]),
             related=EventRelatedFilter(id=[f"prefect.tag.{RUN_TAG}"]),
         )
-        async for event in _events(wanted):
-            if (state := _state_in(event)) is not None:
-                yield state
+        async with aclosing(_events(wanted)) as events:
+            async for event in events:
+                if (state := _state_in(event)) is not None:
+                    yield state
 
-    async def replies(self) -> AsyncIterator[ReplyEvent]:
+    async def replies(self) -> AsyncGenerator[ReplyEvent, None]:
         """Replies of flows as they are sent. Ends or raises `PrefectUnavailable` when the stream breaks."""
         wanted = EventFilter(event=EventNameFilter(name=[REPLY_EVENT]))
-        async for event in _events(wanted):
-            if (reply := _reply_in(event.resource.id, event.payload)) is not None:
-                yield reply
+        async with aclosing(_events(wanted)) as events:
+            async for event in events:
+                if (reply := _reply_in(event.resource.id, event.payload)) is not None:
+                    yield reply
 
     async def find_reply(self, delivery_id: str) -> ReplyEvent | None:
         """The first reply of a delivery's latest attempt among the events that Prefect keeps: for one not heard."""
@@ -256,20 +260,24 @@ class PrefectGateway:
             raise PrefectUnavailable(_without_parameters(error)) from None
 
 
-async def _events(wanted: EventFilter) -> AsyncIterator[Event]:
+async def _events(wanted: EventFilter) -> AsyncGenerator[Event, None]:
+    subscriber = get_events_subscriber(filter=wanted, reconnection_attempts=0)
     try:
-        async with get_events_subscriber(filter=wanted, reconnection_attempts=0) as events:
-            async for event in events:
+        async with AsyncExitStack() as stack:
+            # Before it is opened: one that fails or is cancelled half-way leaves its connection open.
+            stack.push_async_exit(subscriber)
+            await subscriber.__aenter__()
+            async for event in subscriber:
                 yield event
-    except GeneratorExit:
-        raise
     except Exception as error:  # noqa: BLE001 (the subscriber raises bare Exception beside websockets' and OS errors)
         raise PrefectUnavailable(f"the events stream broke: {type(error).__name__}") from None
 
 
 def _reply_in(resource_id: str, payload: Mapping[str, Any]) -> ReplyEvent | None:
     attempt = payload.get("attempt")
-    if not resource_id.startswith(RESOURCE) or payload.get("v") != 1 or not isinstance(attempt, int):
+    if not resource_id.startswith(RESOURCE) or payload.get("v") != 1:
+        return None
+    if not isinstance(attempt, int) or not 0 < attempt <= _MOST_ATTEMPTS:
         return None
     run_id = payload.get("flow_run_id")
     wire = {name: payload.get(name) for name in ("v", "status", "headers", "body")}

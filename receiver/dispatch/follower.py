@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -94,14 +94,18 @@ class Follower:
             try:
                 # What happened while the stream was broken is found by a poll.
                 self._poll_now.set()
-                async for state in self._orchestrator.states():
-                    if (ours := _translate(state)) is not None:
-                        if state.delivery_id is not None:
-                            self._on_status(state.delivery_id, ours.status)
-                        await self._apply(ours, "event")
+                async with aclosing(self._orchestrator.states()) as states:
+                    async for state in states:
+                        await self._heard(state)
             except PrefectUnavailable as error:
                 log.debug("events of runs are not heard, polling meanwhile: %s", error)
             await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def _heard(self, state: PrefectState) -> None:
+        if (ours := _translate(state)) is not None:
+            if state.delivery_id is not None:
+                self._on_status(state.delivery_id, ours.status)
+            await self._apply(ours, "event")
 
     async def _apply(self, state: RunState, source: str) -> None:
         with suppress(StoreUnavailable):

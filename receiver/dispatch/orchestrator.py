@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -28,7 +28,7 @@ class Orchestrator(Protocol):
 
     async def read_states(self, flow_run_ids: Sequence[str]) -> list[PrefectState]: ...
 
-    def states(self) -> AsyncIterator[PrefectState]: ...
+    def states(self) -> AsyncGenerator[PrefectState, None]: ...
 
 
 @dataclass
@@ -80,6 +80,6 @@ class RecordingOrchestrator:
     async def read_states(self, flow_run_ids: Sequence[str]) -> list[PrefectState]:
         return [self.run_states[run_id] for run_id in flow_run_ids if run_id in self.run_states]
 
-    async def states(self) -> AsyncIterator[PrefectState]:
+    async def states(self) -> AsyncGenerator[PrefectState, None]:
         for state in list(self.run_states.values()):
             yield state

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -58,7 +58,7 @@ class Replies(Protocol):
 class ReplySource(Protocol):
     """Where replies come from; `PrefectGateway` is one."""
 
-    def replies(self) -> AsyncIterator[ReplyEvent]: ...
+    def replies(self) -> AsyncGenerator[ReplyEvent, None]: ...
 
     async def find_reply(self, delivery_id: str) -> ReplyEvent | None: ...
 
@@ -112,9 +112,10 @@ class Rendezvous:
         """Listen for replies until cancelled."""
         while True:
             try:
-                async for reply in self._source.replies():
-                    with suppress(StoreUnavailable):
-                        await self._take(reply)
+                async with aclosing(self._source.replies()) as replies:
+                    async for reply in replies:
+                        with suppress(StoreUnavailable):
+                            await self._take(reply)
             except PrefectUnavailable as error:
                 log.debug("replies are not heard, trying again: %s", error)
             await asyncio.sleep(_RECONNECT_SECONDS)

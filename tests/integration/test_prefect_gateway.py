@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.typing import Subprotocol
 
 from receiver.prefect_gateway import Handover, Outcome, PrefectGateway
 from tests.support.ports import free_port
@@ -35,3 +38,23 @@ async def test_a_server_that_is_away_is_not_healthy(prefect_settings: PrefectSer
         async with PrefectGateway() as gateway:
             assert (await handed_over(gateway)).outcome is Outcome.RETRY_LATER
             assert not await gateway.healthy()
+
+
+async def test_a_stop_while_the_events_are_being_opened_leaves_no_connection_open(prefect_settings: PrefectServer):
+    asked, closed = asyncio.Event(), asyncio.Event()
+
+    async def prefect(connection: ServerConnection) -> None:
+        await connection.recv()  # who is it? It never learns whether it may listen.
+        asked.set()
+        await connection.wait_closed()
+        closed.set()
+
+    async with serve(prefect, "127.0.0.1", 0, subprotocols=[Subprotocol("prefect")]) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        with temporary_settings(updates={PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
+            async with PrefectGateway() as gateway, asyncio.timeout(20):
+                opening = asyncio.ensure_future(anext(gateway.states()))
+                await asked.wait()
+                opening.cancel()
+                await asyncio.wait({opening})
+                await closed.wait()

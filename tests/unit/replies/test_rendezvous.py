@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -55,7 +55,7 @@ class Source:
         self.found: ReplyEvent | None = None
         self.breaks = 0
 
-    async def replies(self) -> AsyncIterator[ReplyEvent]:
+    async def replies(self) -> AsyncGenerator[ReplyEvent, None]:
         if self.breaks:
             self.breaks -= 1
             raise PrefectUnavailable("the stream broke")
