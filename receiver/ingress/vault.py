@@ -1,7 +1,8 @@
 """Secrets by reference: read from Prefect blocks, the environment or files, remembered, never shown.
 
-A value is fresh for a few seconds; an older one is used while a new one is fetched, and the last good one stays while
-Prefect is down. A reference that never resolved is `SecretUnavailable`, which is a 503 and never a 401.
+A value is fresh for a few seconds. An older one is used while a new one is fetched; a much older one (its webhook was
+idle) only if that takes long. The last good one stays while Prefect is down. A reference that never resolved is
+`SecretUnavailable`, which is a 503 and never a 401.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 _FRESH_SECONDS = 3.0
 _RETRY_SECONDS = 1.0
+_OLD_SECONDS, _PATIENCE_SECONDS = 15.0, 2.0
 _LARGEST_FILE = 64 * 1024
 
 
@@ -54,14 +56,21 @@ class Vault:
         self._entries: dict[str, _Entry] = {}
 
     async def resolve(self, reference: str) -> Secrets:
-        """The values behind a reference; raises `SecretUnavailable`. Waits for Prefect only at the first use."""
+        """The values behind a reference; raises `SecretUnavailable`.
+
+        Waits for Prefect at the first use, and a little after a long pause.
+        """
         entry = self._entries.setdefault(reference, _Entry())
         wait = _FRESH_SECONDS if entry.secrets is not None else _RETRY_SECONDS
-        if time.monotonic() - entry.fetched > wait and entry.refreshing is None:
+        age = time.monotonic() - entry.fetched
+        if age > wait and entry.refreshing is None:
             entry.refreshing = asyncio.create_task(self._refresh(reference, entry), name=f"secret {reference}")
         if entry.secrets is None and entry.refreshing is not None:
             # Shielded: a sender that hangs up must not end the fetch that others wait for.
             await asyncio.shield(entry.refreshing)
+        elif entry.refreshing is not None and age > _OLD_SECONDS:
+            # Else a secret that was withdrawn long ago would open the door once more.
+            await asyncio.wait({entry.refreshing}, timeout=_PATIENCE_SECONDS)
         if entry.secrets is None:
             raise SecretUnavailable(entry.problem)
         return entry.secrets

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +109,40 @@ async def test_an_unforeseen_failure_is_unavailable_too_and_the_last_good_value_
     with pytest.raises(SecretUnavailable) as unavailable:
         await vault.resolve("block:secret/other")
     assert "TypeError" in str(unavailable.value) and "value in it" not in str(unavailable.value)
+
+
+async def test_a_secret_that_was_replaced_while_its_webhook_was_idle_is_not_used_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("receiver.ingress.vault._FRESH_SECONDS", -1)
+    monkeypatch.setattr("receiver.ingress.vault._OLD_SECONDS", -1)
+    blocks = Blocks()
+    blocks.documents["secret", "crm"] = {"value": "withdrawn"}
+    vault = Vault(blocks)
+    await vault.resolve("block:secret/crm")
+    blocks.documents["secret", "crm"] = {"value": "new"}
+    assert (await vault.resolve("block:secret/crm")).current == "new"
+    del blocks.documents["secret", "crm"]
+    with pytest.raises(SecretUnavailable):
+        await vault.resolve("block:secret/crm")
+
+
+async def test_a_prefect_that_hangs_holds_nobody_up_who_has_a_last_good_value(monkeypatch: pytest.MonkeyPatch):
+    for name, seconds in {"FRESH": -1.0, "OLD": -1.0, "PATIENCE": 0.001}.items():
+        monkeypatch.setattr(f"receiver.ingress.vault._{name}_SECONDS", seconds)
+    answers = asyncio.Event()
+
+    class Hanging(Blocks):
+        async def read_block(self, block_type: str, name: str) -> dict[str, Any] | None:
+            if self.down:
+                await answers.wait()
+            return await super().read_block(block_type, name)
+
+    blocks = Hanging()
+    blocks.documents["secret", "crm"] = {"value": "s"}
+    vault = Vault(blocks)
+    await vault.resolve("block:secret/crm")
+    blocks.down = True
+    assert (await vault.resolve("block:secret/crm")).current == "s"
+    blocks.down = False
+    answers.set()
