@@ -97,7 +97,7 @@ def worker(around: Surroundings) -> dict[str, str]:
     """For the worker and the flow runs it starts: the project importable from wherever they run."""
     path = around.outside.get("PYTHONPATH")
     return client(around) | {
-        "PREFECT_WORKER_QUERY_SECONDS": "5",  # the net: events ring first
+        "PREFECT_WORKER_QUERY_SECONDS": "1",  # the net: a lost event must not cost a caller its deadline
         "PYTHONPATH": os.pathsep.join([str(around.project), *([path] if path else [])]),
     }
 

@@ -58,7 +58,7 @@ def test_every_child_is_told_explicitly_where_everything_is(child: str) -> None:
 def test_the_worker_and_its_flows_get_no_secret_but_prefects() -> None:
     env = environment.worker(around())
     assert env["PREFECT_API_AUTH_STRING"] == "webhooks:auth"
-    assert env["PREFECT_WORKER_QUERY_SECONDS"] == "5"
+    assert env["PREFECT_WORKER_QUERY_SECONDS"] == "1"
     values = " ".join(env.values())
     assert "outside-" not in values
     assert "whk_admin" not in values
