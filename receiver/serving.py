@@ -112,9 +112,9 @@ def _listen(host: str, port: int) -> socket.socket:
 @contextmanager
 def _announced(settings: Settings) -> Iterator[None]:
     """`{"url", "pid", "prefect_api_url"}` in the home, for `webhooks deliveries`, `deploy` and the like."""
-    host = "127.0.0.1" if settings.http.host in {"0.0.0.0", "::"} else settings.http.host  # noqa: S104 (compared)
-    url = f"http://{f'[{host}]' if ':' in host else host}:{settings.http.port}"
-    text = json.dumps({"url": url, "pid": os.getpid(), "prefect_api_url": os.environ.get("PREFECT_API_URL")})
+    text = json.dumps(
+        {"url": settings.http.local_url, "pid": os.getpid(), "prefect_api_url": os.environ.get("PREFECT_API_URL")}
+    )
     file = settings.state.home / "receiver.json"
     file.write_text(text, encoding="utf-8")
     try:

@@ -81,10 +81,15 @@ class HttpSettings(BaseSettings):
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @property
-    def base_url(self) -> str:
-        """The public address without a trailing slash, e.g. `http://127.0.0.1:8000`."""
+    def local_url(self) -> str:
+        """The address on this machine, e.g. `http://127.0.0.1:8000`."""
         host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 (compared, not bound)
-        return (self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}").rstrip("/")
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def base_url(self) -> str:
+        """The public address without a trailing slash; the one on this machine where none is set."""
+        return (self.public_url or self.local_url).rstrip("/")
 
 
 class DispatchSettings(BaseSettings):

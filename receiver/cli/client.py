@@ -162,8 +162,7 @@ def connected() -> Iterator[AdminClient]:
 def _connection_of_this_shell() -> Connection:
     from receiver.settings import HomeSettings, HttpSettings
 
-    http = HttpSettings().model_copy(update={"public_url": None})
-    return find_connection(os.environ, HomeSettings().home, http.base_url)
+    return find_connection(os.environ, HomeSettings().home, HttpSettings().local_url)
 
 
 @contextmanager
