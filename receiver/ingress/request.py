@@ -29,10 +29,6 @@ class RawRequest:
         """The first value of a header, by lower-case name; None when it is absent."""
         return next((value for key, value in self.headers if key == name), None)
 
-    def header_values(self, name: str) -> list[str]:
-        """Every value of a header, in order of arrival."""
-        return [value for key, value in self.headers if key == name]
-
     def query_items(self) -> Iterator[tuple[str, str]]:
         """Every decoded query parameter, in order of arrival; `+` is a space."""
         from urllib.parse import parse_qsl
