@@ -203,8 +203,8 @@ class PrefectGateway:
                 if (reply := _reply_in(event.resource.id, event.payload)) is not None:
                     yield reply
 
-    async def find_reply(self, delivery_id: str) -> ReplyEvent | None:
-        """The first reply of a delivery's latest attempt among the events that Prefect keeps: for one not heard."""
+    async def find_replies(self, delivery_id: str) -> list[ReplyEvent]:
+        """A delivery's replies among the events that Prefect keeps, the latest attempt's first: for one not heard."""
         body = {
             "filter": {
                 "event": {"name": [REPLY_EVENT]},
@@ -220,7 +220,7 @@ class PrefectGateway:
         events = response.json().get("events", [])
         found = [_reply_in(f"{RESOURCE}{delivery_id}", event.get("payload") or {}) for event in events]
         known = [reply for reply in found if reply is not None]
-        return max(known, key=lambda reply: reply.attempt, default=None)
+        return sorted(known, key=lambda reply: -reply.attempt)
 
     async def read_block(self, block_type: str, name: str) -> dict[str, Any] | None:
         """A block's fields with its secrets, None when there is none; raises `PrefectUnavailable`."""

@@ -60,7 +60,7 @@ class ReplySource(Protocol):
 
     def replies(self) -> AsyncGenerator[ReplyEvent, None]: ...
 
-    async def find_reply(self, delivery_id: str) -> ReplyEvent | None: ...
+    async def find_replies(self, delivery_id: str) -> list[ReplyEvent]: ...
 
 
 class Rendezvous:
@@ -121,11 +121,14 @@ class Rendezvous:
             await asyncio.sleep(_RECONNECT_SECONDS)
 
     async def _take(self, reply: ReplyEvent) -> None:
-        """Believe the reply of the attempt's own run alone: a run that was given the same context may send one too."""
-        own = await self._store.run_of(reply.delivery_id, reply.attempt)
-        if own is None or own == reply.flow_run_id:
+        if await self._is_own(reply):
             self._tell(reply.delivery_id, Replied(reply.wire))  # the caller first, the record after
             await self._record(reply)
+
+    async def _is_own(self, reply: ReplyEvent) -> bool:
+        """Whether the attempt's own run sent it: a run that was given the same context may send one too."""
+        own = await self._store.run_of(reply.delivery_id, reply.attempt)
+        return own is None or own == reply.flow_run_id
 
     def _tell(self, delivery_id: str, outcome: Outcome) -> None:
         for future in self._waiting.get(delivery_id, ()):
@@ -146,9 +149,10 @@ class Rendezvous:
         with suppress(PrefectUnavailable, StoreUnavailable):
             if (wire := await self._store.reply(delivery_id)) is not None:
                 return Replied(wire)
-            if (reply := await self._source.find_reply(delivery_id)) is not None:
-                await self._record(reply)
-                return Replied(reply.wire)
+            for reply in await self._source.find_replies(delivery_id):
+                if await self._is_own(reply):
+                    await self._record(reply)
+                    return Replied(reply.wire)
         return None
 
     async def _record(self, reply: ReplyEvent) -> None:

@@ -52,7 +52,7 @@ class Source:
 
     def __init__(self) -> None:
         self.sent: asyncio.Queue[ReplyEvent] = asyncio.Queue()
-        self.found: ReplyEvent | None = None
+        self.found: list[ReplyEvent] = []
         self.breaks = 0
 
     async def replies(self) -> AsyncGenerator[ReplyEvent, None]:
@@ -62,7 +62,7 @@ class Source:
         while True:
             yield await self.sent.get()
 
-    async def find_reply(self, delivery_id: str) -> ReplyEvent | None:
+    async def find_replies(self, delivery_id: str) -> list[ReplyEvent]:
         return self.found
 
 
@@ -136,11 +136,19 @@ async def test_an_end_without_a_reply_is_told_at_once(setting: Setting, status: 
 
 
 async def test_a_reply_that_its_end_overtook_is_found(setting: Setting):
-    setting.source.found = event()
+    setting.source.found = [event()]
     caller = await setting.waiting()
     setting.rendezvous.ended("d", Status.COMPLETED)
     assert await caller == Replied(WIRE)
     assert setting.kept.wires == {"d": WIRE}
+
+
+async def test_of_the_replies_that_prefect_keeps_only_the_own_runs_is_believed(setting: Setting):
+    setting.source.found = [event(run="a stranger")]
+    caller = await setting.waiting()
+    setting.rendezvous.ended("d", Status.COMPLETED)
+    assert await caller == Ended(Status.COMPLETED)
+    assert not setting.kept.wires
 
 
 async def test_an_inbox_that_cannot_be_read_takes_no_answer_from_anybody(setting: Setting):
