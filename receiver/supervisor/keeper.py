@@ -77,7 +77,8 @@ class Keeper:
                     )
                 self._terminal.note(f"{self.part.title} ended {_how(status)}; again in {decision.after:g} s")
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), decision.after)
+                    async with asyncio.timeout(decision.after):  # wait_for may lose a cancellation on Python 3.11
+                        await self._stopping.wait()
         finally:
             self.ended.set()
             output.close()
