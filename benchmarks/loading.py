@@ -51,12 +51,10 @@ class LoadFailed(Exception):
     """The loader ended badly, or hardly anything was answered well: its figures would mean nothing."""
 
 
-async def load(order: Order, *, must_succeed: bool = True) -> Load:
-    """Run the loader. Raises LoadFailed when it fails or, if `must_succeed`, when an answer was no success."""
+async def output_of(*words: str, what: str, **options: Any) -> bytes:
+    """What `python -m words` prints; it does not outlive us. Raises LoadFailed, naming `what`, when it fails."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.loader", order.to_json()),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        *(sys.executable, "-m", *words), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, **options
     )
     try:
         output, errors = await process.communicate()
@@ -65,8 +63,13 @@ async def load(order: Order, *, must_succeed: bool = True) -> Load:
             process.kill()
             await process.wait()
     if process.returncode:
-        raise LoadFailed(f"the loader failed at {order.url}:\n{errors.decode()[-1500:]}")
-    result = orjson.loads(output)
+        raise LoadFailed(f"{what} failed:\n{errors.decode()[-1500:]}")
+    return output
+
+
+async def load(order: Order, *, must_succeed: bool = True) -> Load:
+    """Run the loader. Raises LoadFailed when it fails or, if `must_succeed`, when an answer was no success."""
+    result = orjson.loads(await output_of("benchmarks.loader", order.to_json(), what=f"the loader at {order.url}"))
     done = Load(result["elapsed"], result["statuses"], result["milliseconds"], result.get("answers", []))
     if not done.milliseconds or (must_succeed and done.good < len(done.milliseconds)):
         raise LoadFailed(f"{order.url} answered {done.statuses or 'nothing'}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +11,7 @@ from benchmarks import waterfall
 from benchmarks.ack import BODY_BYTES
 from benchmarks.figures import Figure, percentile
 from benchmarks.loader import Order
-from benchmarks.loading import Load, LoadFailed, body_of, load
+from benchmarks.loading import Load, LoadFailed, body_of, load, output_of
 from benchmarks.plan import Plan, Tell
 from benchmarks.rig import PROJECT, STOCK_POOL, WARM_POOL, Rig
 from benchmarks.waterfall import Stage
@@ -108,20 +106,8 @@ async def _ask(url: str, *, clients: int, seconds: float, count: int = 1_000_000
 
 
 async def _engine(rig: Rig, count: int) -> list[list[float]]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.engine", str(count)),
-        env=environment.worker(rig.around),
-        cwd=PROJECT,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+    output = await output_of(
+        "benchmarks.engine", str(count), what="the engine", env=environment.worker(rig.around), cwd=PROJECT
     )
-    try:
-        output, errors = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode:
-        raise LoadFailed(f"the engine failed:\n{errors.decode()[-1500:]}")
     rows: list[list[float]] = orjson.loads(output.rsplit(b"\n", 1)[-1])
     return rows

@@ -1,4 +1,4 @@
-"""What tests need that run flows in their own process."""
+"""What tests need that run flows in their own process, or a receiver beside Prefect's server."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from prefect.client.orchestration import PrefectClient, get_client
 from prefect.filesystems import LocalFileSystem
 from prefect.settings import PREFECT_DEFAULT_RESULT_STORAGE_BLOCK, temporary_settings
 
 from tests.support.prefect import PrefectServer
+from tests.support.receiver import RunningReceiver, running_receiver, settings_for
 
 
 @pytest.fixture
@@ -19,3 +21,17 @@ async def runs_in_process(prefect_settings: PrefectServer, tmp_path: Path) -> As
     await LocalFileSystem(basepath=str(tmp_path / "results")).asave("tests", overwrite=True)
     with temporary_settings(updates={PREFECT_DEFAULT_RESULT_STORAGE_BLOCK: "local-file-system/tests"}):
         yield prefect_settings
+
+
+@pytest.fixture
+async def prefect(prefect_settings: PrefectServer) -> AsyncIterator[PrefectClient]:
+    """A client of the session's Prefect server."""
+    async with get_client() as client:
+        yield client
+
+
+@pytest.fixture
+async def receiver(tmp_path: Path, prefect: PrefectClient) -> AsyncIterator[RunningReceiver]:
+    """A receiver of the test's own, on SQLite."""
+    async with running_receiver(settings_for(tmp_path)) as running:
+        yield running

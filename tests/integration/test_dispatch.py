@@ -4,45 +4,16 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.orchestration import PrefectClient
 from prefect.states import Completed, Failed, Running
 
-from tests.support.prefect import PrefectServer
+from tests.support.deployments import FLOW, make_deployment, runs_of
 from tests.support.receiver import RunningReceiver, running_receiver, settings_for
 from tests.support.waiting import eventually
-
-FLOW = "dispatch-test"
-
-
-@pytest.fixture
-async def prefect(prefect_settings: PrefectServer) -> AsyncIterator[PrefectClient]:
-    async with get_client() as client:
-        yield client
-
-
-@pytest.fixture
-async def receiver(tmp_path: Path, prefect: PrefectClient) -> AsyncIterator[RunningReceiver]:
-    async with running_receiver(settings_for(tmp_path)) as running:
-        yield running
-
-
-async def make_deployment(prefect: PrefectClient, name: str | None = None) -> str:
-    name = name or f"d{uuid.uuid4().hex[:8]}"
-    flow_id = await prefect.create_flow_from_name(FLOW)
-    await prefect.create_deployment(flow_id=flow_id, name=name, enforce_parameter_schema=False)
-    return f"{FLOW}/{name}"
-
-
-async def runs_of(prefect: PrefectClient, delivery_id: str) -> list[FlowRun]:
-    tags = FlowRunFilterTags(all_=[f"delivery:{delivery_id}"])
-    return await prefect.read_flow_runs(flow_run_filter=FlowRunFilter(tags=tags))
 
 
 async def send(receiver: RunningReceiver, key: str, **data: Any) -> str:

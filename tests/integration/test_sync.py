@@ -4,36 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
 from prefect.events import emit_event
 from prefect.states import Completed, Failed, Running
 
 from receiver.contract.reply import Reply
-from tests.integration.test_dispatch import make_deployment, runs_of
-from tests.support.prefect import PrefectServer
+from tests.support.deployments import make_deployment, runs_of
 from tests.support.receiver import RunningReceiver, running_receiver, settings_for
 from tests.support.waiting import eventually
 
 Behaviour = Callable[[PrefectClient, FlowRun], Awaitable[None]]
-
-
-@pytest.fixture
-async def prefect(prefect_settings: PrefectServer) -> AsyncIterator[PrefectClient]:
-    async with get_client() as client:
-        yield client
-
-
-@pytest.fixture
-async def receiver(tmp_path: Path, prefect: PrefectClient) -> AsyncIterator[RunningReceiver]:
-    async with running_receiver(settings_for(tmp_path)) as running:
-        yield running
 
 
 def send_reply(run: FlowRun, wire: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from blocks.bootstrap import make_example_secrets
 from flows.contact_form import contact_form
 from flows.order_sync import order_sync
 from receiver.contract.definition import get_definition
-from tests.integration.test_dispatch import runs_of
+from tests.support.deployments import runs_of
 from tests.support.receiver import RunningReceiver, running_receiver, settings_for
 from tests.support.waiting import eventually
 
