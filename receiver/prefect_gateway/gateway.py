@@ -1,15 +1,10 @@
-"""The receiver's one door to Prefect: start runs, read their states, hear of them, read and write secret blocks.
-
-Everything here speaks to the server through Prefect's own client and returns plain values; nothing is unpickled.
-"""
+"""Prefect's client, opened once: start runs, read their states, hear of them, read and write secret blocks."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
@@ -26,67 +21,19 @@ from prefect.settings import get_current_settings
 
 from receiver.contract.answering import REPLY_EVENT, RESOURCE
 from receiver.contract.errors import WebhooksError
-
-RUN_TAG = "webhooks"
-"""Every run we start carries it; the events subscription filters on it."""
+from receiver.prefect_gateway.values import (
+    RUN_TAG,
+    DeploymentRef,
+    Handover,
+    Outcome,
+    PrefectState,
+    PrefectUnavailable,
+    ReplyEvent,
+)
 
 _MOST_ATTEMPTS = 1_000_000
 """A number beyond it is none of ours, and perhaps beyond what the inbox can hold."""
 _RUN_RESOURCE = "prefect.flow-run."
-
-
-class PrefectUnavailable(WebhooksError):
-    """Prefect did not answer, or answered that it cannot work now. Try again later."""
-
-
-class Outcome(StrEnum):
-    """What became of handing a run over."""
-
-    CREATED = "created"
-    EXISTS = "exists"
-    RETRY_LATER = "retry_later"
-    DEPLOYMENT_MISSING = "deployment_missing"
-    PERMANENT = "permanent"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Handover:
-    """The outcome of one hand-over. `flow_run_id` is set for `created` and `exists`; `detail` holds no parameters."""
-
-    outcome: Outcome
-    flow_run_id: str | None = None
-    detail: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeploymentRef:
-    """A deployment as Prefect knows it. Ids are UUIDs in text."""
-
-    name: str
-    id: str
-    flow_id: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class PrefectState:
-    """A flow run's state. `type` is Prefect's state type (`RUNNING`), `name` its name (`AwaitingRetry`)."""
-
-    flow_run_id: str
-    type: str
-    name: str
-    at: datetime
-    started_at: datetime | None = None
-    delivery_id: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReplyEvent:
-    """A reply on its way to whoever waits for it; `wire` is as `Reply.to_wire` made it, not yet believed."""
-
-    delivery_id: str
-    attempt: int
-    flow_run_id: str | None
-    wire: dict[str, Any]
 
 
 class PrefectGateway:
