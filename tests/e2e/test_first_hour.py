@@ -5,21 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
+from tests.support.newcomer import admin, in_second_terminal, project_of, reaches
 from tests.support.receiver import github_signature
-from tests.support.up import Up, remove_home, started_up
+from tests.support.up import Up
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -35,48 +30,6 @@ def commands() -> dict[str, str]:
     text = "\n".join(text for language, _, text in README if language == "console")
     shown = [part.partition("\n") for part in re.split(r"(?m)^\$ ", text) if part.strip()]
     return {command: output.strip() for command, _, output in shown}
-
-
-@pytest.fixture(scope="module")
-def up() -> Iterator[Up]:
-    with tempfile.TemporaryDirectory(prefix="webhooks-first-") as folder:
-        project, home = Path(folder, "project"), Path(folder, "home")
-        project.mkdir()
-        shutil.copy(ROOT / "prefect.yaml", project)
-        shutil.copytree(ROOT / "tests" / "payloads", project / "tests" / "payloads")
-        with started_up(home, {"WEBHOOKS_PROJECT": str(project)}) as running:
-            running.wait_ready()
-            yield running
-            assert running.end(signal.SIGTERM) == 0
-        remove_home(home)
-
-
-def project_of(up: Up) -> Path:
-    return Path(up.env["WEBHOOKS_PROJECT"])
-
-
-def in_second_terminal(up: Up, line: str) -> subprocess.CompletedProcess[str]:
-    """A line typed in the project's folder, with the environment activated."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    env = {**up.env, "PATH": path}
-    return subprocess.run(line, shell=True, cwd=project_of(up), env=env, capture_output=True, text=True, timeout=120)
-
-
-def admin(up: Up, path: str) -> dict[str, Any]:
-    bearer = {"Authorization": f"Bearer {up.admin_key()}"}
-    answer = httpx.get(f"{up.base_url}/api/admin/{path}", headers=bearer, timeout=30)
-    assert answer.status_code == 200, answer.text
-    return dict(answer.json())
-
-
-def reaches(up: Up, delivery_id: str, status: str, timeout: float = 90) -> dict[str, Any]:
-    def there() -> dict[str, Any] | None:
-        row = admin(up, f"deliveries/{delivery_id}")
-        return row if row["status"] == status else None
-
-    found = wait_until(there, timeout, what=f"{delivery_id} becomes {status}")
-    assert found is not None
-    return found
 
 
 def post(up: Up, key: str, body: bytes, headers: dict[str, str] | None = None) -> httpx.Response:
