@@ -92,7 +92,7 @@ def list_deliveries(
     connection: Connection, which: DeliveryFilter, limit: int, cursor: str | None
 ) -> tuple[list[DeliverySummary], str | None]:
     """A page of deliveries, newest first, and the cursor of the next page, None at the end."""
-    query = _SUMMARY.where(*_conditions(which))
+    query = _SUMMARY.where(*conditions(which))
     if cursor:
         query = query.where(delivery.c.id < to_text(cursor, 100))
     query = query.order_by(delivery.c.id.desc()).limit(limit + 1)
@@ -130,7 +130,8 @@ def unknown_paths(connection: Connection) -> list[tuple[str, int, datetime]]:
     return [(row["path"], row["count"], from_micros(row["last_at"])) for row in connection.execute(rows).mappings()]
 
 
-def _conditions(which: DeliveryFilter) -> list[ColumnElement[bool]]:
+def conditions(which: DeliveryFilter) -> list[ColumnElement[bool]]:
+    """What a row of `delivery` has to be for the filter to show it."""
     columns, found = delivery.c, []
     if which.webhook is not None:
         found.append(columns.webhook == to_text(which.webhook, 500))
