@@ -17,6 +17,9 @@ from fastapi import FastAPI
 from receiver.admin.api import admin_router
 from receiver.admin.services import AdminServices
 from receiver.background import kept_running
+from receiver.checks.gather import Checkup
+from receiver.checks.situation import ReceiverFacts
+from receiver.checks.versions import SUPPORTED_PREFECT, supports_prefect
 from receiver.contract.definition import WebhookDefinition
 from receiver.contract.errors import DefinitionError
 from receiver.contract.parse import parse_definition
@@ -34,6 +37,7 @@ from receiver.ingress.sample import SampleSender
 from receiver.ingress.vault import Vault
 from receiver.ingress.webhook import Webhook, broken_webhook, compile_webhook
 from receiver.prefect_gateway import PrefectGateway
+from receiver.prefect_gateway.survey import server_version
 from receiver.replies.rendezvous import Rendezvous
 from receiver.settings import Settings
 from receiver.status import public_router
@@ -132,6 +136,15 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
                 deployments=gateway,
                 intake=SampleSender(intake, catalog, vault, settings.http.base_url),
                 check_definition=check_definition,
+                check=Checkup(
+                    catalog=catalog,
+                    definitions=definitions,
+                    deliveries=deliveries,
+                    database=database,
+                    vault=vault,
+                    receiver=ReceiverFacts(public_url=settings.http.public_url),
+                    now=lambda: datetime.now(UTC),
+                ),
                 documents=contexts.document,
                 now=lambda: datetime.now(UTC),
                 base_url=settings.http.base_url,
@@ -145,6 +158,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
         "replies": rendezvous.run,
         "dispatcher": dispatcher.run,
     }
+    stack.push_async_callback(_end, asyncio.create_task(_warn_of_version(), name="Prefect's version"))
     for name, part in parts.items():
         stack.push_async_callback(_end, asyncio.create_task(kept_running(name, part), name=name))
 
@@ -172,6 +186,15 @@ def _compiled(row: DefinitionRow) -> Webhook:
     path = row.definition.get("path")
     path = path if isinstance(path, str) else None
     return broken_webhook(row.key, path, problem, revision=row.revision, state=row.state)
+
+
+async def _warn_of_version() -> None:
+    """Once, beside the start: Prefect may come up later, which `webhooks check` then looks at."""
+    version = await server_version()
+    if version is not None and not supports_prefect(version):
+        log.warning(
+            "Prefect's server has version %s, supported is %s. Next: webhooks check", version[:40], SUPPORTED_PREFECT
+        )
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 
+from receiver.admin.check_api import check_router
 from receiver.admin.deliveries_api import deliveries_router
 from receiver.admin.guard import guarded_route, needs
 from receiver.admin.keys_api import keys_router
@@ -29,13 +30,14 @@ _TAGS = [
     {"name": "webhooks", "description": "What may be called, how it is verified and which deployment it runs."},
     {"name": "deliveries", "description": "Every request that came, refused ones too, and what became of it."},
     {"name": "keys", "description": "The keys of this API."},
+    {"name": "check", "description": "What would not work, and what mends it."},
 ]
 
 
 def admin_router(services: AdminServices) -> APIRouter:
     """Everything behind an API key. Include it in an app that was made with `openapi_url=None, docs_url=None`."""
     route_class = guarded_route(services)
-    parts = [make(services, route_class) for make in (webhooks_router, deliveries_router, keys_router)]
+    parts = [make(services, route_class) for make in (webhooks_router, deliveries_router, keys_router, check_router)]
     router = APIRouter(route_class=route_class)
     for part in parts:
         router.include_router(part)

@@ -5,11 +5,12 @@ Stores are the real ones; what belongs to other parts of the receiver is asked f
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from receiver.checks.finding import Finding
 from receiver.contract.definition import WebhookDefinition
 from receiver.deliveries.store import DeliveryStore
 from receiver.ingress.answers import Answer
@@ -59,7 +60,8 @@ class AdminServices:
     """Everything the admin API needs. `base_url` is the public address without a trailing slash.
 
     `check_definition` raises `DefinitionError` for a definition that cannot be compiled or whose path clashes with
-    another webhook's. `documents` gives the JSON text of the context that a delivery's flow gets, by delivery id and
+    another webhook's. `check` gives what would not work, of all webhooks or of one; it raises LookupError when there is
+    no such webhook. `documents` gives the JSON text of the context that a delivery's flow gets, by delivery id and
     attempt; None when there is none. `prefect_ui_url` is the address of Prefect's pages, None when it has none.
     """
 
@@ -71,6 +73,7 @@ class AdminServices:
     deployments: Deployments
     intake: SampleIntake
     check_definition: Callable[[WebhookDefinition], Awaitable[None]]
+    check: Callable[[str | None], Awaitable[Sequence[Finding]]]
     documents: Callable[[str, int], Awaitable[bytes | None]]
     now: Callable[[], datetime]
     base_url: str

@@ -18,6 +18,7 @@ from fastapi import FastAPI
 
 from receiver.admin.api import admin_router
 from receiver.admin.services import AdminServices
+from receiver.checks.finding import Finding
 from receiver.contract.definition import WebhookDefinition, parse_definition
 from receiver.contract.errors import WebhooksError
 from receiver.contract.reasons import Reason
@@ -48,12 +49,18 @@ class Outside:
             status=202, headers=[("webhook-delivery-id", "d-1")], body=b'{"status":"queued"}'
         )
     )
+    findings: list[Finding] = field(default_factory=list)
     refreshed: int = 0
     prefect_answers: bool = True
     block_type_exists: bool = True
 
     async def refresh(self) -> None:
         self.refreshed += 1
+
+    async def check(self, key: str | None) -> list[Finding]:
+        if key == "unknown":
+            raise LookupError(key)
+        return self.findings
 
     async def store(self, name: str, value: str) -> str:
         if not self.prefect_answers:
@@ -112,6 +119,7 @@ async def admin_api(home: Path) -> AsyncIterator[AdminApi]:
             deployments=outside,
             intake=outside,
             check_definition=check,
+            check=outside.check,
             documents=StoredContexts(deliveries, definitions).document,
             now=lambda: datetime.now(UTC),
             base_url="http://receiver.test",

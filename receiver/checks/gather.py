@@ -1,0 +1,146 @@
+"""Gathers what the rules judge, of a running receiver: its webhooks, its inbox, its secrets, Prefect."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from receiver.checks.finding import Finding
+from receiver.checks.judge import judge
+from receiver.checks.situation import InboxFacts, ReceiverFacts, Situation, Troubled, WebhookFacts
+from receiver.contract.errors import DefinitionError
+from receiver.deliveries.store import DeliveryStore
+from receiver.deliveries.troubled import COUNTED, held_and_dead
+from receiver.ingress.vault import SecretUnavailable, Vault
+from receiver.ingress.webhook import Webhook
+from receiver.prefect_gateway.survey import survey
+from receiver.storage import Database, StoreUnavailable
+from receiver.storage.condition import read_condition
+from receiver.webhooks.catalog import Catalog, Routes
+from receiver.webhooks.definitions import DefinitionStore
+
+_SECONDS = 5.0
+"""No part of the receiver's may keep a check waiting for longer; all are asked at once."""
+
+_ANY_WORD = "-any-word-of-a-path-"
+"""In place of a parameter; no path says it in so many words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkup:
+    """Checks a running receiver. `await checkup()` gives every finding, `await checkup(key)` those for one webhook."""
+
+    catalog: Catalog[Webhook]
+    definitions: DefinitionStore
+    deliveries: DeliveryStore
+    database: Database
+    vault: Vault
+    receiver: ReceiverFacts
+    now: Callable[[], datetime]
+
+    async def __call__(self, key: str | None = None) -> list[Finding]:
+        """The findings. None for a webhook that is not there: raises LookupError. Takes about 5 s at most."""
+        routes = self.catalog.routes
+        if key is not None and routes.by_key(key) is None:
+            raise LookupError(key)
+        webhooks = [each for each in routes.all() if key in {None, each.key}]
+        prefect, inbox, origins, secrets = await asyncio.gather(
+            survey((each.deployment for each in webhooks if not each.problem), within=_SECONDS),
+            self._inbox([each.key for each in webhooks]),
+            self._origins(),
+            self._secrets(webhooks),
+        )
+        facts = (_facts(each, routes, origins, secrets) for each in webhooks)
+        return judge(
+            Situation(
+                now=self.now(),
+                receiver=self.receiver,
+                prefect=prefect,
+                inbox=inbox,
+                webhooks=tuple(facts),
+            )
+        )
+
+    async def _inbox(self, keys: Sequence[str]) -> InboxFacts:
+        now = self.now()
+        try:
+            async with asyncio.timeout(_SECONDS):
+                condition = await self.database.read(read_condition)
+                backlog = await self.deliveries.backlog(now)
+                troubled = await self.database.read(lambda connection: held_and_dead(connection, keys))
+        except StoreUnavailable as error:
+            return InboxFacts(problem=str(error))
+        except TimeoutError:
+            return InboxFacts(problem=f"the database did not answer within {_SECONDS:g} s")
+        return InboxFacts(
+            revision=condition.revision,
+            head=condition.head,
+            newer=not condition.known,
+            waiting=backlog.waiting,
+            oldest_due_at=backlog.oldest_due_at,
+            clock_ahead=(condition.clock - now).total_seconds() if condition.clock else None,
+            troubled={
+                key: Troubled(held=held, dead=dead, more=max(held, dead) >= COUNTED)
+                for key, (held, dead) in troubled.items()
+            },
+        )
+
+    async def _origins(self) -> dict[str, str]:
+        try:
+            async with asyncio.timeout(_SECONDS):
+                return {row.key: row.origin for row in await self.definitions.all()}
+        except (StoreUnavailable, TimeoutError):
+            return {}  # which is said of the inbox
+
+    async def _secrets(self, webhooks: Sequence[Webhook]) -> dict[str, str]:
+        """What is wrong with each secret, by its reference."""
+        references = sorted({each.secret for each in webhooks if each.secret and not each.problem})
+        return dict(zip(references, await asyncio.gather(*map(self._secret, references)), strict=True))
+
+    async def _secret(self, reference: str) -> str:
+        try:
+            async with asyncio.timeout(_SECONDS):
+                await self.vault.resolve(reference)
+        except SecretUnavailable as error:
+            return str(error)
+        except TimeoutError:
+            return f"{reference}: could not be read within {_SECONDS:g} s"
+        return ""
+
+
+def _facts(webhook: Webhook, routes: Routes[Webhook], origins: dict[str, str], secrets: dict[str, str]) -> WebhookFacts:
+    facts = WebhookFacts(
+        key=webhook.key,
+        origin=origins.get(webhook.key, "api"),
+        state=webhook.state,
+        mode=webhook.mode,
+        timeout=webhook.timeout,
+        deployment=webhook.deployment,
+        definition_problem=webhook.problem,
+    )
+    if webhook.problem:
+        return facts
+    return replace(
+        facts,
+        secret=webhook.secret,
+        secret_problem=secrets.get(webhook.secret or "", ""),
+        clash=_clash(webhook, routes),
+        taken_by=_taken_by(webhook, routes),
+    )
+
+
+def _clash(webhook: Webhook, routes: Routes[Webhook]) -> str:
+    try:
+        routes.refuse_clash(webhook.key, webhook.path)
+    except DefinitionError as error:
+        return str(error)
+    return ""
+
+
+def _taken_by(webhook: Webhook, routes: Routes[Webhook]) -> str:
+    """The key of the webhook that gets a request for this one's path, when that is another."""
+    segments = (webhook.path or webhook.key).split("/")
+    found = routes.find("/".join(_ANY_WORD if segment.startswith("{") else segment for segment in segments))
+    return "" if found is None or found.webhook.key == webhook.key else found.webhook.key
