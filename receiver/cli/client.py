@@ -31,6 +31,10 @@ class CommandFailed(Exception):
     """A command cannot do what it was asked for. The message says what to do next; the exit code is 1."""
 
 
+class ReceiverAbsent(CommandFailed):
+    """Nothing listens where the receiver ought to be."""
+
+
 @dataclass(frozen=True)
 class Connection:
     """Where the receiver listens and the API key to speak to it with."""
@@ -122,7 +126,7 @@ class AdminClient:
                 json=content,
             )
         except httpx.ConnectError:
-            raise CommandFailed(
+            raise ReceiverAbsent(
                 f"No receiver answers at {self.url}. Start it with `webhooks up`, or set WEBHOOKS_URL."
             ) from None
         except httpx.HTTPError as error:
@@ -150,13 +154,19 @@ def _refusal(response: httpx.Response, url: str) -> str:
 @contextmanager
 def connected() -> Iterator[AdminClient]:
     """A client for the receiver that this shell means. What fails inside ends the command with a message and code 1."""
+    with failures_told(), open_client() as client:
+        yield client
+
+
+@contextmanager
+def open_client(timeout: float = 60) -> Iterator[AdminClient]:
+    """A client for the receiver that this shell means, patient for so many seconds. Raises `CommandFailed`."""
     import httpx
 
-    with failures_told():
-        connection = _connection_of_this_shell()
-        # A proxy of the environment cannot reach this machine's own addresses.
-        with httpx.Client(timeout=60, trust_env=not _is_here(connection.url)) as http:
-            yield AdminClient(connection, http)
+    connection = _connection_of_this_shell()
+    # A proxy of the environment cannot reach this machine's own addresses.
+    with httpx.Client(timeout=timeout, trust_env=not _is_here(connection.url)) as http:
+        yield AdminClient(connection, http)
 
 
 def _connection_of_this_shell() -> Connection:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 import typer
@@ -20,6 +20,9 @@ from receiver.cli.flow_access import give_flows_access
 from receiver.cli.output import print_json, print_table, printable
 from receiver.contract.errors import DefinitionError
 from receiver.webhooks.deploy_plan import Change, Step, plan_deploy
+
+if TYPE_CHECKING:
+    from receiver.webhooks.manifest import Entry, FoundDefinition
 
 _IMPORT_SECONDS = 120
 
@@ -95,31 +98,40 @@ def read_project(project: Path) -> list[dict[str, Any]]:
 
     Raises `CommandFailed` naming file, line and message of what cannot be imported or used.
     """
-    from receiver.webhooks.manifest import FoundDefinition, bind_deployments, read_entries
+    from receiver.webhooks.manifest import bind_deployments
+
+    try:
+        entries, found = find_definitions(project)
+        return bind_deployments(found, entries)
+    except (CommandFailed, DefinitionError) as error:
+        raise CommandFailed(f"Nothing was deployed. {error}") from None
+
+
+def find_definitions(project: Path, seconds: float = _IMPORT_SECONDS) -> tuple[list[Entry], list[FoundDefinition]]:
+    """The entries of `prefect.yaml` and what the flows of them define. Raises `CommandFailed`, `DefinitionError`."""
+    from receiver.webhooks.manifest import FoundDefinition, read_entries
 
     try:
         entries = read_entries((project / "prefect.yaml").read_text(encoding="utf-8"))
-        answer = _import_flows(project, [entry.entrypoint for entry in entries])
-        if answer["failed"]:
-            failed = "\n".join(f"  {each['entrypoint']}: {each['problem']}" for each in answer["failed"])
-            raise CommandFailed(f"Nothing was deployed, these cannot be imported:\n{failed}")
-        return bind_deployments([FoundDefinition(**each) for each in answer["found"]], entries)
-    except DefinitionError as error:
-        raise CommandFailed(f"Nothing was deployed. {error}") from None
     except OSError as error:
         raise CommandFailed(f"{project / 'prefect.yaml'} cannot be read: {error.strerror}.") from None
+    answer = _import_flows(project, [entry.entrypoint for entry in entries], seconds)
+    if answer["failed"]:
+        failed = "\n".join(f"  {each['entrypoint']}: {each['problem']}" for each in answer["failed"])
+        raise CommandFailed(f"These cannot be imported:\n{failed}")
+    return entries, [FoundDefinition(**each) for each in answer["found"]]
 
 
-def _import_flows(project: Path, entrypoints: Sequence[str]) -> dict[str, Any]:
+def _import_flows(project: Path, entrypoints: Sequence[str], seconds: float) -> dict[str, Any]:
     # In a process of its own: what a flow's module does while it is imported does not touch this one.
     command = [sys.executable, "-m", "receiver.webhooks.read_definitions", *entrypoints]
     try:
         done = subprocess.run(  # noqa: S603 (our own module; the entrypoints are arguments, not a shell line)
-            command, cwd=project, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=_IMPORT_SECONDS, check=False
+            command, cwd=project, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=seconds, check=False
         )
     except subprocess.TimeoutExpired:
         raise CommandFailed(
-            f"Importing the flows took over {_IMPORT_SECONDS} seconds. A flow's module may start nothing when imported."
+            f"Importing the flows took over {seconds:g} seconds. A flow's module may start nothing when imported."
         ) from None
     try:
         return dict(json.loads(done.stdout))
