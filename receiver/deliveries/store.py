@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from receiver.contract.reasons import Reason
-from receiver.deliveries import accept, claims, follow, reads, replies
+from receiver.deliveries import accept, claims, follow, reads, replies, stats
 from receiver.deliveries.accept import Arrived
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.records import Claim, DeliveryFilter, Followed, NewDelivery, RunState, Stored, StoredRequest
+from receiver.deliveries.stats import WebhookStats
 from receiver.deliveries.views import Backlog, DeliveryRecord, DeliverySummary, FirstAnswer, RefusalCount
 from receiver.storage import Database
 from receiver.storage.values import to_micros
@@ -189,6 +190,10 @@ class DeliveryStore:
     async def stats(self, webhook: str) -> dict[str, Any]:
         """`{"total": 3, "by_status": {"completed": 2, "failed": 1}}` of a webhook."""
         return await self._db.read(lambda c: reads.stats(c, webhook))
+
+    async def statistics(self, since: datetime, now: datetime, webhook: str | None = None) -> list[WebhookStats]:
+        """How each webhook (or one) fared from `since` to `now`, also those that took nothing; at most 200, by key."""
+        return await self._db.read(lambda c: stats.collect(c, since, now, webhook))
 
     async def refusal_counts(self, since: datetime) -> list[RefusalCount]:
         """How many requests were refused, by minute, webhook and address; those of the last day are kept."""

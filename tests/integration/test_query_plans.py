@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import Connection, event
 
 from receiver.contract.reasons import Reason
-from receiver.deliveries import claims, follow, ledger, reads
+from receiver.deliveries import claims, follow, ledger, reads, stats
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.records import DeliveryFilter
 from receiver.storage import Database
+from receiver.storage.tables import delivery
 from tests.support.inbox import NOW, new_delivery, run_state
 
 BIG = ("delivery", "attempt", "payload", "ledger", "status_change")
@@ -37,6 +38,7 @@ QUESTIONS: dict[str, Callable[[Connection], Any]] = {
     "get": lambda c: reads.get(c, "x"),
     "request": lambda c: reads.request(c, "x"),
     "stats": lambda c: reads.stats(c, "orders"),
+    "times of a webhook": lambda c: stats.times(c, [delivery.c.id > "x"], "w"),
     "list": lambda c: reads.list_deliveries(c, DeliveryFilter(), 50, "x"),
     "list of a webhook": lambda c: reads.list_deliveries(c, DeliveryFilter(webhook="w"), 50, "x"),
     "list by status": lambda c: reads.list_deliveries(c, DeliveryFilter(status=Status.HELD), 50, None),
