@@ -60,9 +60,9 @@ class AdminServices:
     """Everything the admin API needs. `base_url` is the public address without a trailing slash.
 
     `check_definition` raises `DefinitionError` for a definition that cannot be compiled or whose path clashes with
-    another webhook's. `check` gives what would not work, of all webhooks or of one; it raises LookupError when there is
-    no such webhook. `documents` gives the JSON text of the context that a delivery's flow gets, by delivery id and
-    attempt; None when there is none. `prefect_ui_url` is the address of Prefect's pages, None when it has none.
+    another webhook's. `check` gives what would not work, of all webhooks or of the one with a key. `documents` gives
+    the JSON text of the context that a delivery's flow gets, by delivery id and attempt; None when there is none.
+    `prefect_ui_url` is the address of Prefect's pages, None when it has none.
     """
 
     keys: KeyStore

@@ -22,6 +22,7 @@ class Code(StrEnum):
     NOT_LOOKED_AT = "not_looked_at"
 
     # a webhook
+    WEBHOOK_UNKNOWN = "webhook_unknown"
     DEFINITION_BROKEN = "definition_broken"
     PATH_CLASH = "path_clash"
     NEVER_MATCHES = "never_matches"

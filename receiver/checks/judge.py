@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from receiver.checks.finding import Finding, nothing_wrong, unless_troubled
+from receiver.checks.finding import Code, Finding, Level, nothing_wrong, unless_troubled
 from receiver.checks.prefect_rules import PREFECT, judge_prefect, subject_of
 from receiver.checks.receiver_rules import INBOX, RECEIVER, judge_receiver
 from receiver.checks.situation import Situation, WebhookFacts
@@ -17,7 +17,19 @@ def judge(situation: Situation) -> list[Finding]:
     found = [*judge_receiver(situation), *judge_prefect(situation)]
     for webhook in situation.webhooks:
         found += judge_webhook(webhook, situation)
+    if situation.asked_for is not None and not situation.webhooks:
+        found.append(_unknown(situation.asked_for))
     return unless_troubled(found, _in_order(situation))
+
+
+def _unknown(key: str) -> Finding:
+    return Finding(
+        code=Code.WEBHOOK_UNKNOWN,
+        level=Level.ERROR,
+        subject=f"webhook {key}",
+        problem="the receiver has no such webhook",
+        remedy="`webhooks list` shows those there are; `webhooks deploy` brings those that code defines",
+    )
 
 
 def _in_order(situation: Situation) -> Iterator[Finding]:

@@ -75,13 +75,14 @@ class ReceiverFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Situation:
-    """All of it. `now` is when it was gathered."""
+    """All of it. `now` is when it was gathered; `asked_for` the one webhook that was asked for, None for all."""
 
     now: datetime
     receiver: ReceiverFacts
     prefect: Survey
     inbox: InboxFacts
     webhooks: tuple[WebhookFacts, ...] = ()
+    asked_for: str | None = None
 
     def deployment_of(self, webhook: WebhookFacts) -> DeploymentState | None:
         """The webhook's deployment, None when there is none or it was not looked at."""

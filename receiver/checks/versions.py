@@ -1,4 +1,4 @@
-"""Which versions of Prefect the receiver works with. Pure."""
+"""Which versions of Prefect and Python the receiver works with. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import re
 
 SUPPORTED_PREFECT = ">=3.8,<4"
 """As `pyproject.toml` has it, which a test compares."""
+
+LEAST_PYTHON = (3, 11)
+"""As `requires-python` there."""
 
 _FIRST, _END = (3, 8), (4, 0)
 

@@ -32,7 +32,7 @@ class CommandFailed(Exception):
 
 
 class ReceiverAbsent(CommandFailed):
-    """Nothing listens where the receiver ought to be."""
+    """No receiver answers where one ought to, or none was ever started here."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def find_connection(environment: Mapping[str, str], home: Path, default_url: str
     try:
         return Connection(url, (home / KEY_FILE).read_text(encoding="utf-8").strip())
     except FileNotFoundError:
-        raise CommandFailed(
+        raise ReceiverAbsent(
             f"No API key: {home / KEY_FILE} does not exist. Start the receiver with `webhooks up`, run this in the "
             "folder where it was started, or set WEBHOOKS_API_KEY."
         ) from None
@@ -130,16 +130,16 @@ class AdminClient:
                 f"No receiver answers at {self.url}. Start it with `webhooks up`, or set WEBHOOKS_URL."
             ) from None
         except httpx.HTTPError as error:
-            raise CommandFailed(f"{self.url} did not answer as HTTP should: {type(error).__name__}.") from None
+            raise ReceiverAbsent(f"{self.url} did not answer as HTTP should: {type(error).__name__}.") from None
         if response.status_code >= HTTPStatus.BAD_REQUEST:
-            raise CommandFailed(_refusal(response, self.url))
+            raise _refusal(response, self.url)
         try:
             return response.json() if response.content else None
         except ValueError:
-            raise CommandFailed(f"What answers at {self.url} is not the receiver. Set WEBHOOKS_URL.") from None
+            raise ReceiverAbsent(f"What answers at {self.url} is not the receiver. Set WEBHOOKS_URL.") from None
 
 
-def _refusal(response: httpx.Response, url: str) -> str:
+def _refusal(response: httpx.Response, url: str) -> CommandFailed:
     detail = ""
     if response.headers.get("content-type", "").startswith("application/problem+json"):
         problem = response.json()
@@ -147,8 +147,10 @@ def _refusal(response: httpx.Response, url: str) -> str:
         lines += [f"  {entry['path']}: {entry['problem']}" for entry in problem.get("problems", [])[1:]]
         detail = "\n".join(lines)
     if response.status_code == HTTPStatus.UNAUTHORIZED:
-        return f"The key is not one of the receiver at {url}. Set WEBHOOKS_API_KEY to one of its keys."
-    return detail or f"What answers at {url} is not the receiver ({response.status_code}). Set WEBHOOKS_URL."
+        return CommandFailed(f"The key is not one of the receiver at {url}. Set WEBHOOKS_API_KEY to one of its keys.")
+    if detail:
+        return CommandFailed(detail)
+    return ReceiverAbsent(f"What answers at {url} is not the receiver ({response.status_code}). Set WEBHOOKS_URL.")
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import typer
 
 from receiver.cli import app
 from receiver.cli.client import AdminClient, CommandFailed, connected, failures_told
+from receiver.cli.first_secrets import make_first_secrets
 from receiver.cli.flow_access import give_flows_access
 from receiver.cli.output import print_json, print_table, printable
 from receiver.contract.errors import DefinitionError
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from receiver.webhooks.manifest import Entry, FoundDefinition
 
 _IMPORT_SECONDS = 120
+
+
+class FlowsTooSlow(CommandFailed):
+    """The project's flows are not imported in the time there was."""
 
 
 @app.command()
@@ -53,6 +58,7 @@ def deploy(
                 f"Not made by code: {', '.join(map(repr, conflicts))}. Give the flow's webhook another key, or delete "
                 "the one there is through the admin API."
             )
+        made = [] if dry_run else make_first_secrets(steps, prefect_environment())
         warnings = [] if dry_run else carry_out(client, steps, prune=prune)
         if not (skip_prefect or dry_run):
             give_flows_access(client, prefect_environment())
@@ -66,6 +72,8 @@ def deploy(
                     "warnings": warnings,
                 }
             )
+        for name in made:
+            typer.echo(f"Secret made: webhook-secret/{name}. Give it to the sender: Prefect's UI, Blocks.", err=True)
         for warning in warnings:
             typer.echo(f"webhooks: {printable(warning)}", err=True)
 
@@ -130,7 +138,7 @@ def _import_flows(project: Path, entrypoints: Sequence[str], seconds: float) -> 
             command, cwd=project, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=seconds, check=False
         )
     except subprocess.TimeoutExpired:
-        raise CommandFailed(
+        raise FlowsTooSlow(
             f"Importing the flows took over {seconds:g} seconds. A flow's module may start nothing when imported."
         ) from None
     try:

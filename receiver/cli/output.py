@@ -6,6 +6,10 @@ import json
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _PLAIN_WIDTH = 10_000
@@ -34,20 +38,28 @@ def print_json(value: object) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, header: bool = True) -> None:
     """Print rows in columns; piped into a program, no row is ever folded or cut."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    terminal = sys.stdout.isatty()
-    console = Console() if terminal else Console(width=_PLAIN_WIDTH, color_system=None)
     table = Table(box=None, pad_edge=False, header_style="bold", show_header=header)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(value)) for value in row))
-    if terminal:
-        console.print(table)
-    else:
-        with console.capture() as printed:
-            console.print(table)
-        print("\n".join(line.rstrip() for line in printed.get().splitlines()))
+    print_rich(table)
+
+
+def print_rich(what: RenderableType) -> None:
+    """Print what rich can draw: as wide as the terminal; piped into a program without colours, neither folded nor cut.
+
+    Its texts have to be `printable` already.
+    """
+    from rich.console import Console
+
+    if sys.stdout.isatty():
+        Console().print(what)
+        return
+    console = Console(width=_PLAIN_WIDTH, color_system=None)
+    with console.capture() as printed:
+        console.print(what)
+    print("\n".join(line.rstrip() for line in printed.get().splitlines()))

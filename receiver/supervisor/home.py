@@ -12,7 +12,9 @@ from pathlib import Path
 
 from receiver.supervisor.failures import CannotRun
 
-_LEAST_FREE_BYTES = 200 * 1024 * 1024
+LEAST_FREE_BYTES = 200 * 1024 * 1024
+"""What has to be free on the home's disk to start."""
+
 _ENDING_SECONDS = 40.0
 
 
@@ -37,7 +39,7 @@ class Home:
         return self.path / "prefect.auth"
 
 
-def open_home(path: Path, least_free: int = _LEAST_FREE_BYTES) -> Home:
+def open_home(path: Path, least_free: int = LEAST_FREE_BYTES) -> Home:
     """Make the folder (mode 0700) and lock it.
 
     Raises CannotRun: not writable, another's, in use, or with fewer than `least_free` bytes left on its disk.

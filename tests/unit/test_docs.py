@@ -22,6 +22,7 @@ from blocks.bootstrap import BLOCK_TYPES
 from flows.nodes.query_records import OPERATORS
 from receiver import Context, settings
 from receiver.admin.api import admin_router, openapi_document
+from receiver.checks.finding import Code, Level
 from receiver.cli import app as cli
 from receiver.contract.errors import DefinitionError
 from receiver.contract.model import DEFAULT_MAX_BODY, WebhookDefinition
@@ -154,6 +155,13 @@ def test_every_status_is_listed_with_where_it_leads():
     for status in Status:
         allowed = {str(to) for to in Status if may_move(status, to)}
         same(names(rows[status][2]), allowed, f"what {status} may become")
+
+
+def test_every_code_of_a_check_is_listed_with_its_level():
+    rows = table(OPERATIONS, "Code", "Level", "Meaning")
+    same(first_names(rows), [str(code) for code in Code], "codes of webhooks check")
+    for row in rows:
+        assert re.findall("[a-z]+", row[1])[0] in list(Level), f"the level of {row[0]}"
 
 
 def test_every_filter_of_templates_is_listed():
