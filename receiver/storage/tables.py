@@ -17,6 +17,8 @@ Micros: Any = BigInteger
 _Serial: Any = BigInteger().with_variant(Integer, "sqlite")
 _NO_ROWID = {"sqlite_with_rowid": False}
 _NAMING = {"pk": "pk_%(table_name)s"}
+UNHAPPY = "status IN ('failed', 'crashed', 'cancelled') AND ended_at IS NOT NULL"
+"""Attempts whose run somebody may retry in Prefect. In so many words: a query finds the index by the same ones."""
 
 
 def _partial(name: str, *columns: str, where: str) -> Index:
@@ -112,6 +114,7 @@ class Attempt(_Base, table=True):
         _partial("ix_attempt_due_at", "due_at", where="due_at IS NOT NULL"),
         _partial("ix_attempt_parked", "webhook", "parked_due_at", where="parked_due_at IS NOT NULL"),
         _partial("ix_attempt_flow_run_id", "flow_run_id", where="flow_run_id IS NOT NULL"),
+        _partial("ix_attempt_unhappy", "ended_at", where=UNHAPPY),
     )
 
     delivery_id: str = Field(sa_type=Ident, primary_key=True)
@@ -137,6 +140,22 @@ class Attempt(_Base, table=True):
     queue_ms: float | None = None
     start_ms: float | None = None
     run_ms: float | None = None
+
+
+class Replay(_Base, table=True):
+    """How an attempt differs from the request that came: it was asked for, by `actor`, under a revision of its own.
+
+    `content_type` and `body` are set where the body was edited; what was received stays in `payload`.
+    """
+
+    __tablename__ = "replay"
+
+    delivery_id: str = Field(sa_type=Ident, primary_key=True)
+    attempt: int = Field(primary_key=True)
+    revision: int
+    actor: str = Field(sa_type=Text)
+    content_type: str | None = Field(default=None, sa_type=Text)
+    body: bytes | None = Field(default=None, sa_type=LargeBinary)
 
 
 class Ledger(_Base, table=True):
@@ -240,5 +259,5 @@ def _table(model: type[SQLModel]) -> Table:
 metadata = _Base.metadata
 webhook, webhook_revision = _table(Webhook), _table(WebhookRevision)
 delivery, payload, attempt = _table(Delivery), _table(Payload), _table(Attempt)
-ledger, status_change, reply = _table(Ledger), _table(StatusChange), _table(Reply)
+ledger, status_change, reply, replay = _table(Ledger), _table(StatusChange), _table(Reply), _table(Replay)
 api_key, refusal_count, unknown_path, meta = _table(ApiKey), _table(RefusalCount), _table(UnknownPath), _table(Meta)
