@@ -55,9 +55,9 @@ async def _save_if_absent(name: str) -> bool:
     return True
 
 
-async def _bootstrap(receiver_url: str | None, key: str | None) -> None:
+async def _bootstrap(receiver_url: str | None, key: str | None, names: Iterable[str]) -> None:
     slugs = await register_block_types()
-    made = await make_example_secrets()
+    made = await make_example_secrets([*EXAMPLE_SECRETS, *names])
     if receiver_url and key:
         await write_receiver_block(receiver_url, key)
     sys.stdout.write(f"block types registered: {', '.join(slugs)}\n")
@@ -68,13 +68,15 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; exit status 2 when something it needs is missing."""
     parser = argparse.ArgumentParser(prog="python -m blocks.bootstrap", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--receiver-url", help="write the block webhooks-receiver/default with this address")
-    receiver_url = parser.parse_args(arguments).receiver_url
+    parser.add_argument("--secret", action="append", default=[], metavar="NAME", help="make webhook-secret/NAME too")
+    given = parser.parse_args(arguments)
+    receiver_url = given.receiver_url
     key = os.environ.get("WEBHOOKS_RECEIVER_KEY")
     if receiver_url and not key:
         parser.error("WEBHOOKS_RECEIVER_KEY is not set")
     if not PREFECT_API_URL.value():
         parser.error("PREFECT_API_URL is not set: without it Prefect would start a server for this command alone")
-    asyncio.run(_bootstrap(receiver_url, key))
+    asyncio.run(_bootstrap(receiver_url, key, given.secret))
     return 0
 
 

@@ -1,0 +1,117 @@
+"""A request at the webhook's door: the receiver's own rules, in their order, without the receiver. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from receiver.contract.envelope import render_parameters
+from receiver.contract.errors import Refused
+from receiver.contract.reasons import Reason
+from receiver.deliveries.lifecycle import Status
+from receiver.ingress import answers
+from receiver.ingress.answers import Answer
+from receiver.ingress.decide import Judgement, admit, judge, verify
+from receiver.ingress.document import travels_by_reference
+from receiver.ingress.parse import parse_body
+from receiver.ingress.request import RawRequest
+from receiver.ingress.webhook import Webhook
+from receiver.testing.sender import BASE_URL, secrets_of_nobody, sign
+from receiver.webhooks.catalog import Routes
+
+
+@dataclass(frozen=True, kw_only=True)
+class TurnedAway:
+    """A request that starts no run, with its answer."""
+
+    answer: Answer
+    status: str
+    reason: Reason | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LetIn:
+    """A request that starts a run. `body` is what the receiver would keep of it."""
+
+    webhook: Webhook
+    judgement: Judgement
+    delivery_id: str
+    content_type: str | None
+    body: bytes
+    now: datetime
+
+    def document(self, attempt: int) -> dict[str, Any]:
+        """The request as the flow of an attempt sees it."""
+        return {**self.judgement.document, "attempt": attempt}
+
+    def parameters(self, attempt: int) -> dict[str, Any]:
+        """The parameters of an attempt's run; raises `Unusable`."""
+        return render_parameters(
+            self.webhook.parameters,
+            self.document(attempt),
+            delivery_id=self.delivery_id,
+            attempt=attempt,
+            by_reference=travels_by_reference(len(self.body), parse_body(self.content_type, self.body).files),
+            now=self.now,
+        )
+
+
+def knock(
+    webhook: Webhook, request: RawRequest, *, signed: bool, delivery_id: str, now: datetime
+) -> TurnedAway | LetIn:
+    """What becomes of a request of this sender's, by the rules that the receiver applies."""
+    try:
+        return _knock(webhook, request, signed=signed, delivery_id=delivery_id, now=now)
+    except Refused as error:
+        allow = sorted(webhook.methods) if error.reason is Reason.METHOD_NOT_ALLOWED else ()
+        answer = answers.refused(error.reason, delivery_id, allow=allow)
+        return TurnedAway(answer=answer, status=Status.REJECTED, reason=error.reason, detail=error.detail)
+
+
+def accepted(judgement: Judgement, delivery_id: str) -> Answer:
+    """The answer to a request that nobody waits for: the configured response, else the plain one."""
+    if judgement.reply is not None:
+        return answers.replied(judgement.reply, delivery_id)
+    if judgement.status is Status.FILTERED:
+        return answers.plain(200, {"status": "filtered"}, delivery_id)
+    return answers.accepted(delivery_id, status_url(delivery_id), header_id=delivery_id)
+
+
+def status_url(delivery_id: str) -> str:
+    """Where the sender would look for what became of the delivery; in a test nothing answers there."""
+    return f"{BASE_URL}/api/deliveries/{delivery_id}?token=none"
+
+
+def _knock(
+    webhook: Webhook, request: RawRequest, *, signed: bool, delivery_id: str, now: datetime
+) -> TurnedAway | LetIn:
+    found = Routes([webhook]).find(request.path.removeprefix("/api/webhooks/"))
+    if found is None:
+        raise Refused(Reason.UNKNOWN_PATH)
+    size = len(request.wire_body)
+    admit(webhook, method=request.method, client_ip=request.client_ip, content_length=size)
+    request, secrets = sign(request, webhook.scheme, now) if signed else (request, secrets_of_nobody())
+    verified, handshake = verify(webhook, request, secrets, now)
+    if verified is None:
+        assert handshake is not None
+        headers = list(handshake.headers.items())
+        answer = answers.raw(handshake.status, handshake.body, handshake.content_type, delivery_id, headers)
+        return TurnedAway(answer=answer, status="handshake")
+    judgement = judge(webhook, request, verified, params=found.params, delivery_id=delivery_id, now=now)
+    if judgement.status is Status.QUEUED and judgement.reason is None:
+        return LetIn(
+            webhook=webhook,
+            judgement=judgement,
+            delivery_id=delivery_id,
+            content_type=request.header("content-type"),
+            body=judgement.redacted.body,
+            now=now,
+        )
+    if judgement.status is Status.REJECTED:
+        assert judgement.reason is not None
+        answer = answers.refused(judgement.reason, delivery_id, problems=judgement.problems)
+    else:
+        answer = accepted(judgement, delivery_id)
+    return TurnedAway(answer=answer, status=judgement.status, reason=judgement.reason, detail=judgement.detail)

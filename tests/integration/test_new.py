@@ -1,0 +1,97 @@
+"""`webhooks new` as a newcomer meets it: in an empty folder, its test run by pytest, its webhook read by `deploy`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.admin import ServedApi, served_admin_api
+from tests.support.prefect import outside_environment
+
+
+@pytest.fixture
+def receiver(tmp_path) -> Iterator[ServedApi]:
+    home = tmp_path / "home"
+    home.mkdir()
+    with served_admin_api(home, outside_environment()) as served:
+        yield served
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    folder: Path = tmp_path / "shop"
+    folder.mkdir()
+    return folder
+
+
+def run(project: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=project,
+        env={**outside_environment(), **env},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def new(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return run(project, "receiver.cli", "new", *words)
+
+
+def test_what_is_written_passes_its_test_and_can_be_deployed(project: Path, receiver: ServedApi):
+    made = [
+        new(project, "orders"),
+        new(project, "shop-returns", "--sync", "--scheme", "github", "--path", "shops/{shop_id}/returns"),
+    ]
+    assert [each.returncode for each in made] == [0, 0], [each.stderr for each in made]
+    assert 'webhooks send orders --data \'{"text": ' in made[0].stdout and "make it in Prefect" not in made[0].stdout
+    assert "changed prefect.yaml" in made[1].stdout
+
+    pytest_ = [str(Path(sys.executable).with_name("pytest")), "-q", "-W", "error"]  # as a person types it
+    tested = subprocess.run(pytest_, cwd=project, env=outside_environment(), capture_output=True, text=True)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    assert "4 passed" in tested.stdout
+
+    (project / "ruff.toml").write_text(
+        'line-length = 120\nlint.select = ["A", "ANN", "B", "E", "F", "I", "N", "RUF", "UP"]'
+    )
+    for words in (["check"], ["format", "--check"]):
+        linted = run(project, "ruff", *words)
+        assert linted.returncode == 0, linted.stdout
+
+    shown = run(project, "receiver.cli", "deploy", "--dry-run", **receiver.env)
+    assert [line.split()[:2] for line in shown.stdout.splitlines()[1:]] == [
+        ["orders", "created"],
+        ["shop-returns", "created"],
+    ], shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["json"], "a module of Python's own"),
+        (["hello"], "comes with prefect-webhooks"),
+        (["orders", "--scheme", "githup"], "There is no scheme 'githup'. Take one of: "),
+        (["orders", "--path", "a//{b}c"], "--path "),
+    ],
+    ids=lambda value: "",
+)
+def test_what_cannot_be_made_is_told_and_writes_nothing(project: Path, words: list[str], told: str):
+    refused = new(project, *words)
+    assert (refused.returncode, told in refused.stderr) == (1, True), refused.stderr
+    assert os.listdir(project) == []
+
+
+def test_a_folder_that_hides_the_nodes_is_told_as_deploy_tells_it(project: Path):
+    (project / "flows").mkdir()
+    (project / "flows" / "__init__.py").touch()
+    refused = new(project, "orders")
+    assert refused.returncode == 1 and "rm flows/__init__.py" in refused.stderr
+    assert os.listdir(project) == ["flows"]
