@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -10,10 +9,9 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from receiver.contract.errors import BadReply
-from receiver.contract.reply import Reply
 from receiver.deliveries.store import DeliveryStore
 from receiver.deliveries.tickets import Tickets
+from receiver.replies.render import as_value
 from receiver.storage import StoreUnavailable
 
 _SAFE = {
@@ -35,7 +33,7 @@ def public_router(store: DeliveryStore, tickets: Tickets, ready: Callable[[], Aw
                 if delivery is not None:
                     body: dict[str, Any] = {"delivery_id": delivery_id, "status": delivery.status}
                     if (wire := await store.reply(delivery_id)) is not None:
-                        body["reply"] = _shown(wire)
+                        body["reply"] = as_value(wire)
                     return JSONResponse(body, headers=_SAFE)
         except StoreUnavailable:
             return _problem(503, "Try again", {"Retry-After": "5"})
@@ -61,15 +59,3 @@ def _problem(status: int, title: str, headers: dict[str, str] | None = None) -> 
         media_type="application/problem+json",
         headers={**_SAFE, **(headers or {})},
     )
-
-
-def _shown(wire: dict[str, Any]) -> dict[str, Any]:
-    """A reply as JSON: `status` (null for a plain result), `headers`, and `body` as a value, or `base64` for bytes."""
-    try:
-        body = Reply.from_wire({**wire, "status": 200}).body
-    except BadReply:
-        return {"problem": "The reply of the workflow cannot be sent."}
-    if wire.get("status") is None:
-        body = body.get("result") if isinstance(body, dict) else None
-    shown = {"base64": base64.b64encode(body).decode()} if isinstance(body, bytes) else {"body": body}
-    return {"status": wire.get("status"), "headers": wire.get("headers") or {}, **shown}

@@ -15,7 +15,9 @@ from receiver.admin.deliveries_api import deliveries_router
 from receiver.admin.guard import guarded_route, needs
 from receiver.admin.keys_api import keys_router
 from receiver.admin.problems import Problem, ProblemModel
+from receiver.admin.runs_api import runs_router
 from receiver.admin.services import AdminServices
+from receiver.admin.stats_api import stats_router
 from receiver.admin.webhooks_api import webhooks_router
 from receiver.webhooks.keys import Scope
 
@@ -37,7 +39,8 @@ _TAGS = [
 def admin_router(services: AdminServices) -> APIRouter:
     """Everything behind an API key. Include it in an app that was made with `openapi_url=None, docs_url=None`."""
     route_class = guarded_route(services)
-    parts = [make(services, route_class) for make in (webhooks_router, deliveries_router, keys_router, check_router)]
+    makers = (webhooks_router, deliveries_router, runs_router, stats_router, keys_router, check_router)
+    parts = [make(services, route_class) for make in makers]
     router = APIRouter(route_class=route_class)
     for part in parts:
         router.include_router(part)

@@ -15,7 +15,7 @@ from receiver.contract.definition import WebhookDefinition
 from receiver.deliveries.store import DeliveryStore
 from receiver.ingress.answers import Answer
 from receiver.ingress.sample import Sample
-from receiver.prefect_gateway import DeploymentRef
+from receiver.prefect_gateway import DeploymentRef, RunReport
 from receiver.webhooks.definitions import DefinitionStore
 from receiver.webhooks.keys import KeyStore
 
@@ -45,6 +45,13 @@ class Deployments(Protocol):
         """The deployment called `flow/deployment`, None when there is none; raises `PrefectUnavailable`."""
 
 
+class Runs(Protocol):
+    """Prefect's runs; `PrefectGateway` is one."""
+
+    async def read_run(self, flow_run_id: str) -> RunReport | None:
+        """What a run did, None when Prefect has no such run; raises `PrefectUnavailable`."""
+
+
 class SampleIntake(Protocol):
     """The receiver's own ingress, for samples."""
 
@@ -71,6 +78,7 @@ class AdminServices:
     catalog: Catalog
     vault: SecretVault
     deployments: Deployments
+    runs: Runs
     intake: SampleIntake
     check_definition: Callable[[WebhookDefinition], Awaitable[None]]
     check: Callable[[str | None], Awaitable[Sequence[Finding]]]

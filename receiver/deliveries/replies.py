@@ -10,9 +10,10 @@ from sqlalchemy import Connection, select, update
 
 from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
+from receiver.deliveries.views import KeptReply
 from receiver.storage.rows import RowInsert
 from receiver.storage.tables import attempt, delivery, reply
-from receiver.storage.values import to_text
+from receiver.storage.values import from_micros, to_text
 
 _INSERT = RowInsert(reply, ("delivery_id", "attempt", "wire", "received_at"), on_conflict="DO NOTHING")
 
@@ -36,6 +37,13 @@ def latest(connection: Connection, delivery_id: str) -> dict[str, Any] | None:
     query = select(reply.c.wire).where(reply.c.delivery_id == delivery_id).order_by(reply.c.attempt.desc()).limit(1)
     found = connection.execute(query).scalar_one_or_none()
     return None if found is None else dict(json.loads(found))
+
+
+def of_attempts(connection: Connection, delivery_id: str) -> dict[int, KeptReply]:
+    """The replies of a delivery by the number of their attempt."""
+    query = select(reply.c.attempt, reply.c.wire, reply.c.received_at)
+    rows = connection.execute(query.where(reply.c.delivery_id == to_text(delivery_id, 100)))
+    return {row.attempt: KeptReply(wire=json.loads(row.wire), at=from_micros(row.received_at)) for row in rows}
 
 
 def standing(connection: Connection, delivery_id: str) -> Status | None:

@@ -16,7 +16,7 @@ from receiver.deliveries.accept import Arrived
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.records import Claim, DeliveryFilter, Followed, NewDelivery, RunState, Stored, StoredRequest
 from receiver.deliveries.stats import WebhookStats
-from receiver.deliveries.views import Backlog, DeliveryRecord, DeliverySummary, FirstAnswer, RefusalCount
+from receiver.deliveries.views import Backlog, DeliveryRecord, DeliverySummary, FirstAnswer, KeptReply, RefusalCount
 from receiver.storage import Database
 from receiver.storage.values import to_micros
 
@@ -160,6 +160,10 @@ class DeliveryStore:
     async def reply(self, delivery_id: str) -> dict[str, Any] | None:
         """The reply of the latest attempt that gave one, as it travelled."""
         return await self._db.read(lambda c: replies.latest(c, delivery_id))
+
+    async def replies(self, delivery_id: str) -> dict[int, KeptReply]:
+        """Every reply of a delivery by the number of its attempt."""
+        return await self._db.read(lambda c: replies.of_attempts(c, delivery_id))
 
     async def standing(self, delivery_id: str) -> Status | None:
         """Where a delivery stands; None for one that is not there."""

@@ -84,6 +84,14 @@ class StatusChange:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KeptReply:
+    """What an attempt answered, as it travelled (`Reply.from_wire`), and when it came here."""
+
+    wire: Mapping[str, Any]
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeliveryRecord(DeliverySummary):
     """Everything of a delivery but its body, as redacted when it came."""
 

@@ -4,6 +4,7 @@ Everything here speaks to the server through Prefect's own client and returns pl
 """
 
 from receiver.prefect_gateway.gateway import PrefectGateway
+from receiver.prefect_gateway.runs import RunReport
 from receiver.prefect_gateway.values import (
     RUN_TAG,
     DeploymentRef,
@@ -23,4 +24,5 @@ __all__ = [
     "PrefectState",
     "PrefectUnavailable",
     "ReplyEvent",
+    "RunReport",
 ]

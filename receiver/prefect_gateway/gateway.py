@@ -21,6 +21,7 @@ from prefect.settings import get_current_settings
 
 from receiver.contract.answering import REPLY_EVENT, RESOURCE
 from receiver.contract.errors import WebhooksError
+from receiver.prefect_gateway.runs import RunReport, read_run
 from receiver.prefect_gateway.values import (
     RUN_TAG,
     DeploymentRef,
@@ -127,6 +128,13 @@ class PrefectGateway:
         except (httpx.HTTPError, PrefectHTTPStatusError) as error:
             raise PrefectUnavailable(_without_parameters(error)) from None
         return [_state_of(run) for run in runs if run.state is not None]
+
+    async def read_run(self, flow_run_id: str) -> RunReport | None:
+        """What a run did, None when Prefect has no such run; raises `PrefectUnavailable`."""
+        try:
+            return await read_run(self._client, flow_run_id)
+        except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+            raise PrefectUnavailable(_without_parameters(error)) from None
 
     async def states(self) -> AsyncGenerator[PrefectState, None]:
         """State changes of our runs as they happen. Ends or raises `PrefectUnavailable` when the stream breaks.

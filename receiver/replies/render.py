@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,6 +55,21 @@ def as_http(reply: Reply) -> tuple[int, list[tuple[str, str]], bytes, str]:
             body, media_type = _json(data).encode(), "application/json"
     media_type = headers.pop("content-type", media_type)
     return reply.status, list(headers.items()), body, media_type
+
+
+def as_value(wire: Mapping[str, Any]) -> dict[str, Any]:
+    """A reply that travelled as plain JSON: `status` (null for a plain result), `headers`, and `body` or `base64`.
+
+    `body` is the value; bytes are in `base64`. One that cannot be sent has a `problem` alone.
+    """
+    try:
+        body = Reply.from_wire({**wire, "status": 200}).body
+    except BadReply:
+        return {"problem": "The reply of the workflow cannot be sent."}
+    if wire.get("status") is None:
+        body = body.get("result") if isinstance(body, dict) else None
+    shown = {"base64": base64.b64encode(body).decode()} if isinstance(body, bytes) else {"body": body}
+    return {"status": wire.get("status"), "headers": wire.get("headers") or {}, **shown}
 
 
 def _text(value: Any) -> str:

@@ -27,7 +27,7 @@ from receiver.ingress.answers import Answer
 from receiver.ingress.parameters import StoredContexts
 from receiver.ingress.sample import Sample
 from receiver.ingress.webhook import compile_webhook
-from receiver.prefect_gateway import DeploymentRef, PrefectUnavailable
+from receiver.prefect_gateway import DeploymentRef, PrefectUnavailable, RunReport
 from receiver.storage import Database
 from receiver.webhooks.catalog import Routes
 from receiver.webhooks.definitions import DefinitionStore
@@ -51,6 +51,7 @@ class Outside:
     )
     findings: list[Finding] = field(default_factory=list)
     refreshed: int = 0
+    runs: dict[str, RunReport] = field(default_factory=dict)
     prefect_answers: bool = True
     block_type_exists: bool = True
 
@@ -72,6 +73,11 @@ class Outside:
         if not self.prefect_answers:
             raise PrefectUnavailable("Prefect did not answer")
         return DeploymentRef(name=name, id="1", flow_id="2") if name in self.deployments else None
+
+    async def read_run(self, flow_run_id: str) -> RunReport | None:
+        if not self.prefect_answers:
+            raise PrefectUnavailable("Prefect did not answer")
+        return self.runs.get(flow_run_id)
 
     async def send(self, key: str, sample: Sample) -> Answer:
         self.sent.append((key, sample))
@@ -115,6 +121,7 @@ async def admin_api(home: Path) -> AsyncIterator[AdminApi]:
             catalog=outside,
             vault=outside,
             deployments=outside,
+            runs=outside,
             intake=outside,
             check_definition=check,
             check=outside.check,
