@@ -134,6 +134,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
                 catalog=catalog,
                 vault=vault,
                 deployments=gateway,
+                runs=gateway,
                 intake=SampleSender(intake, catalog, vault, settings.http.base_url),
                 check_definition=check_definition,
                 check=Checkup(
