@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
-from receiver.contract.context import Context
 from receiver.contract.errors import BadReply, WebhooksError
 from receiver.contract.reply import Reply
 
@@ -18,15 +18,16 @@ REPLY_EVENT = "webhooks.reply"
 RESOURCE = "webhooks.delivery."
 
 
-class _Caller:
-    """Whoever waits for this run, if anybody does."""
+@dataclass
+class Caller:
+    """Whoever waits for this run: of which delivery, and which attempt."""
 
-    def __init__(self, context: Context) -> None:
-        self.context = context
-        self.answered = False
+    delivery_id: str
+    attempt: int
+    answered: bool = False
 
 
-_CALLER: ContextVar[_Caller | None] = ContextVar("webhooks_caller", default=None)
+_CALLER: ContextVar[Caller | None] = ContextVar("webhooks_caller", default=None)
 
 
 def respond(status: int = 200, body: Any = None, headers: dict[str, str] | None = None) -> None:
@@ -45,8 +46,8 @@ def respond(status: int = 200, body: Any = None, headers: dict[str, str] | None 
 
 
 @contextmanager
-def caller_of(context: Context | None) -> Iterator[Callable[[Any], None]]:
-    """Within it `respond` answers the caller of this request, when one waits; it gives what answers with a result.
+def caller_of(caller: Caller | None) -> Iterator[Callable[[Any], None]]:
+    """Within it `respond` answers this caller, when one waits; it gives what answers with a result.
 
     A flow that another one calls has no caller of its own: its `respond` is for the caller of the outer one, and its
     result is for the outer flow.
@@ -54,12 +55,26 @@ def caller_of(context: Context | None) -> Iterator[Callable[[Any], None]]:
     if _CALLER.get() is not None:
         yield _answer_nobody
         return
-    waits = context is not None and context.document.get("mode") == "sync"
-    token = _CALLER.set(_Caller(context) if waits and context is not None else None)
+    token = _CALLER.set(caller)
     try:
         yield _answer_with
     finally:
         _CALLER.reset(token)
+
+
+def caller_of_this_run(key: str) -> Caller | None:
+    """The caller of the run under way, from what the receiver wrote on it: the tags and the idempotency key.
+
+    None outside a run, and for a run that this webhook did not start (by hand, on a schedule, by another webhook).
+    """
+    from prefect.context import FlowRunContext
+
+    under_way = FlowRunContext.get()
+    run = under_way.flow_run if under_way else None
+    delivery_id, _, attempt = ((run.idempotency_key if run else None) or "").rpartition(":")
+    if run is None or not {f"webhook:{key}", f"delivery:{delivery_id}"} <= set(run.tags):
+        return None
+    return Caller(delivery_id, int(attempt)) if attempt.isascii() and attempt.isdigit() else None
 
 
 def _answer_nobody(result: Any) -> None:
@@ -83,14 +98,13 @@ def _answer_with(result: Any) -> None:
     _send(caller, {**wire, "status": None})
 
 
-def _send(caller: _Caller, wire: dict[str, Any]) -> None:
+def _send(caller: Caller, wire: dict[str, Any]) -> None:
     from prefect.events import emit_event
     from prefect.runtime import flow_run
 
     caller.answered = True
-    context = caller.context
     emit_event(
         event=REPLY_EVENT,
-        resource={"prefect.resource.id": f"{RESOURCE}{context.delivery_id}"},
-        payload={**wire, "attempt": context.attempt, "flow_run_id": flow_run.get_id()},
+        resource={"prefect.resource.id": f"{RESOURCE}{caller.delivery_id}"},
+        payload={**wire, "attempt": caller.attempt, "flow_run_id": flow_run.get_id()},
     )

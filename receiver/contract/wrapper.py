@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-import types
-import typing
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from receiver.contract import fetch
-from receiver.contract.answering import caller_of
+from receiver.contract.answering import Caller, caller_of, caller_of_this_run
 from receiver.contract.context import Context, PendingContext
 from receiver.contract.envelope import belongs_to, decode_document, decode_envelope, is_envelope
 from receiver.contract.errors import DefinitionError
+from receiver.contract.flow_parameters import check_filled, context_parameters, resolved_hints, resolved_signature
 from receiver.contract.model import WebhookDefinition
 from receiver.contract.parse import generate_key, parse_definition
 
@@ -26,7 +25,8 @@ def webhook(key: str | None = None, **definition: Any) -> Callable[[FlowT], Flow
 
     `definition` takes the fields of a webhook's definition as `parse_definition` does. Without `deployment`,
     `webhooks deploy` fills in the project's only deployment of this flow. The flow itself stays an ordinary Prefect
-    flow. Raises DefinitionError, at import, for a definition that cannot be used.
+    flow, with `context: Context` or with parameters of its own, which the definition's `parameters` fill; with none at
+    all, nothing has to be filled. Raises DefinitionError, at import, for a definition that cannot be used.
     """
     if key is None:
         raise DefinitionError(
@@ -34,6 +34,7 @@ def webhook(key: str | None = None, **definition: Any) -> Callable[[FlowT], Flow
             f"is needed in code, else every deploy would make another webhook; take for example '{generate_key()}'",
         )
     parsed = parse_definition({"key": key, **definition}, by="code")
+    says_parameters = definition.get("parameters") is not None
 
     def decorate(flow: FlowT) -> FlowT:
         function = getattr(flow, "fn", None)
@@ -43,7 +44,10 @@ def webhook(key: str | None = None, **definition: Any) -> Callable[[FlowT], Flow
             raise DefinitionError(
                 "webhook", f"the flow has the webhook '{other.key}' already; a second needs a flow of its own"
             )
-        flow.fn = _wrap(function, parsed)  # type: ignore[attr-defined] # a Prefect flow, which is not imported here
+        fitting = parsed
+        if not says_parameters and not inspect.signature(function).parameters:
+            fitting = parsed.model_copy(update={"parameters": {}})
+        flow.fn = _wrap(function, fitting)  # type: ignore[attr-defined] # a Prefect flow, which is not imported here
         return flow
 
     return decorate
@@ -58,8 +62,9 @@ def get_definition(flow: Any) -> WebhookDefinition | None:
 def _wrap(function: Callable[..., Any], definition: WebhookDefinition) -> Callable[..., Any]:
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise DefinitionError("webhook", "a webhook's flow returns its reply, so it cannot be a generator")
+    check_filled(function, definition)
     signature = inspect.signature(function)
-    names = _context_parameters(function, signature)
+    names = context_parameters(function)
 
     def arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[inspect.BoundArguments, list[PendingContext]]:
         bound = signature.bind(*args, **kwargs)
@@ -75,7 +80,7 @@ def _wrap(function: Callable[..., Any], definition: WebhookDefinition) -> Callab
             bound, pending = arguments(args, kwargs)
             if pending:
                 _fill(bound, pending[0], await fetch.fetch(*_address(pending[0])))
-            with caller_of(_context_in(bound)) as answer:
+            with caller_of(_caller(bound, definition)) as answer:
                 result = await function(*bound.args, **bound.kwargs)
                 answer(result)
                 return result
@@ -87,17 +92,26 @@ def _wrap(function: Callable[..., Any], definition: WebhookDefinition) -> Callab
             bound, pending = arguments(args, kwargs)
             if pending:
                 _fill(bound, pending[0], fetch.fetch_blocking(*_address(pending[0])))
-            with caller_of(_context_in(bound)) as answer:
+            with caller_of(_caller(bound, definition)) as answer:
                 result = function(*bound.args, **bound.kwargs)
                 answer(result)
                 return result
 
+    # Prefect validates by the wrapper's annotations, and evaluates text in them in this module, not in the flow's.
+    wrapped.__signature__ = resolved_signature(function)  # type: ignore[attr-defined] # as `inspect` documents
+    wrapped.__annotations__ = resolved_hints(function)
     setattr(wrapped, _ATTRIBUTE, definition)
     return wrapped
 
 
-def _context_in(bound: inspect.BoundArguments) -> Context | None:
-    return next((value for value in bound.arguments.values() if isinstance(value, Context)), None)
+def _caller(bound: inspect.BoundArguments, definition: WebhookDefinition) -> Caller | None:
+    """Whoever waits for this run: its context knows, and where the flow takes none, the run itself."""
+    context = next((value for value in bound.arguments.values() if isinstance(value, Context)), None)
+    if context is None:
+        return caller_of_this_run(definition.key) if definition.mode == "sync" else None
+    if context.document.get("mode") != "sync":
+        return None
+    return Caller(context.delivery_id, context.attempt)
 
 
 def _address(pending: PendingContext) -> tuple[str, dict[str, str]]:
@@ -111,27 +125,3 @@ def _fill(bound: inspect.BoundArguments, pending: PendingContext, text: bytes) -
         if isinstance(value, PendingContext):
             belongs_to(value, pending.delivery_id, pending.attempt)
             bound.arguments[name] = Context.from_document(document, by_reference=True)
-
-
-def _context_parameters(function: Callable[..., Any], signature: inspect.Signature) -> set[str]:
-    """Parameters in which an envelope is decoded: those annotated with Context, and a bare one named `context`.
-
-    Any other parameter keeps what it got: a mapping that a sender gave the form of an envelope is only a mapping.
-    """
-    try:
-        hints = typing.get_type_hints(function)
-    except Exception:  # noqa: BLE001 (names that exist for type checkers only, and whatever else annotations evaluate to)
-        hints = {name: parameter.annotation for name, parameter in signature.parameters.items()}
-    return {
-        name
-        for name, parameter in signature.parameters.items()
-        if _is_context(hints.get(name)) or (name == "context" and parameter.annotation is inspect.Parameter.empty)
-    }
-
-
-def _is_context(hint: Any) -> bool:
-    if isinstance(hint, str):
-        return "Context" in hint.replace(" ", "").split("|")
-    if typing.get_origin(hint) in {typing.Union, types.UnionType}:
-        return any(_is_context(member) for member in typing.get_args(hint))
-    return isinstance(hint, type) and issubclass(hint, Context)

@@ -14,6 +14,7 @@ from receiver.contract.context import PendingContext
 from receiver.contract.definition import get_definition
 from receiver.contract.envelope import encode_envelope, reference_envelope
 from receiver.contract.errors import DefinitionError, EnvelopeError
+from receiver.contract.flow_parameters import context_parameters
 
 if TYPE_CHECKING:
     from somewhere_else import OnlyForTypeCheckers  # type: ignore[import-not-found] # the point of the test below
@@ -107,7 +108,11 @@ def test_wrong_arguments_are_told_in_pythons_words():
 
 
 def received_by(function: Any, **arguments: Any) -> Any:
-    return webhook("k", **OPEN)(flow(function)).fn(**arguments)
+    """What the function gives for arguments as Prefect hands them over, under templates that fit it."""
+    contexts = context_parameters(function)
+    named = [name for name, each in inspect.signature(function).parameters.items() if each.kind != each.VAR_KEYWORD]
+    parameters = {name: "{{$context}}" if name in contexts else "{{$context.data}}" for name in named}
+    return webhook("k", parameters=parameters, **OPEN)(flow(function)).fn(**arguments)
 
 
 def test_a_context_is_known_by_its_annotation_however_it_is_written():
@@ -152,13 +157,15 @@ def test_a_flow_may_take_any_arguments_and_no_context():
     def many(*values: int, **named: Any) -> Any:
         return values, named
 
-    wrapped = webhook("k", **OPEN)(flow(many))
+    wrapped = webhook("k", parameters={}, **OPEN)(flow(many))
     assert wrapped.fn(1, 2, a=ENVELOPE) == ((1, 2), {"a": ENVELOPE})
 
     def nothing() -> str:
         return "done"
 
-    assert received_by(nothing) == "done"
+    without = webhook("k", **OPEN)(flow(nothing))
+    assert without.fn() == "done"
+    assert get_definition(without).to_json()["parameters"] == {}  # type: ignore[union-attr] # seen above
 
 
 def test_a_definition_that_cannot_be_used_is_told_at_import():
