@@ -40,7 +40,7 @@ _ATTEMPTS = RowInsert(
     attempt,
     (
         *("delivery_id", "number", "webhook", "status", "deployment", "deployment_id", "flow_id"),
-        *("tries", "due_at", "detail", "created_at"),
+        *("tries", "due_at", "parked_due_at", "detail", "created_at"),
     ),
 )
 _COUNT = text(
@@ -147,7 +147,9 @@ def _store(connection: Connection, arrived: Sequence[Arrived], outcomes: Sequenc
         if queued:
             deployment = to_text(new.deployment, 500)
             where = (deployment, new.deployment_id, new.flow_id)
-            attempts.append((new.id, 1, new.webhook, Status.QUEUED.value, *where, 0, now, "", now))
+            # Parked at once, so that the queue has not to; where its webhook was resumed meanwhile, a claim unparks it.
+            due = (None, now) if new.reason is Reason.PAUSED else (now, None)
+            attempts.append((new.id, 1, new.webhook, Status.QUEUED.value, *where, 0, *due, "", now))
     _DELIVERIES.insert(connection, deliveries)
     _PAYLOADS.insert(connection, payloads)
     if attempts:

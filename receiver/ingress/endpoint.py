@@ -1,14 +1,11 @@
-"""The catch-all route below `/api/webhooks/`: ASGI in, ASGI out, the body read with a limit and a deadline."""
+"""Everything below `/api/webhooks/`: ASGI in, ASGI out, the body read with a limit and a deadline."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any
 
-from starlette.datastructures import URLPath
-from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
 
 from receiver.contract.errors import Refused
@@ -17,10 +14,16 @@ from receiver.ingress.answers import Answer
 from receiver.ingress.intake import Intake
 
 PREFIX = "/api/webhooks/"
+_RAW_PREFIX = PREFIX.encode()
 BODY_SECONDS = 30.0
 """A body has so long to arrive; a slower one is refused and holds no place longer."""
 LINGER_SECONDS, LINGER_BYTES = 2.0, 64 * 1024 * 1024
 """How long and how much is still taken and thrown away of a request that was refused before its end."""
+
+
+def for_webhooks(scope: Scope) -> bool:
+    """Whether a request's path as sent is below the prefix: what decoding makes of the rest is the catalog's affair."""
+    return scope["type"] == "http" and bool(scope["raw_path"].startswith(_RAW_PREFIX))
 
 
 class _AsgiArrival:
@@ -65,7 +68,7 @@ class _AsgiArrival:
 
 
 class WebhookEndpoint:
-    """ASGI application for the route; `intake` is set when the receiver's lifespan has opened it."""
+    """ASGI application for requests that are `for_webhooks`; `intake` is set when the receiver's lifespan opened it."""
 
     def __init__(self) -> None:
         self.intake: Intake | None = None
@@ -74,26 +77,6 @@ class WebhookEndpoint:
         """Answer one request."""
         assert self.intake is not None, "the lifespan opens the intake before requests come"
         await send_answer(await self.intake.take(_AsgiArrival(scope, receive)), receive, send)
-
-
-class WebhookRoute(BaseRoute):
-    """Everything whose raw path is below the prefix, whatever stands behind it."""
-
-    def __init__(self, endpoint: WebhookEndpoint) -> None:
-        self._endpoint = endpoint
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """By the bytes as sent: what decoding makes of them is the catalog's affair."""
-        ours = scope["type"] == "http" and scope["raw_path"].startswith(PREFIX.encode())
-        return (Match.FULL if ours else Match.NONE), {}
-
-    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
-        """There is no name to make a path from."""
-        raise NoMatchFound(name, path_params)
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        await self._endpoint(scope, receive, send)
 
 
 async def send_answer(answer: Answer, receive: Receive, send: Send) -> None:

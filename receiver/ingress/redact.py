@@ -55,16 +55,16 @@ def redact(request: RawRequest, carriers: Carriers) -> Redacted:
 
     Query values are decoded, with U+FFFD for what is no UTF-8.
     """
-    hidden = {name.lower() for name in carriers.headers}
     headers: dict[str, str | list[str]] = {}
     for name, value in request.headers:
         key = name.lower()
-        _add(
-            headers, _text(key), MASK if key in hidden or is_credential_name(key) else _without_query(key, _text(value))
-        )
+        hidden = key in carriers.headers or is_credential_name(key)
+        _add(headers, _text(key), MASK if hidden else _without_query(key, _text(value)))
     query: dict[str, str | list[str]] = {}
-    for name, value in parse_qsl(request.query_string, keep_blank_values=True, errors="replace"):
-        _add(query, _text(name), MASK if name in carriers.query or is_credential_name(name) else _text(value))
+    if request.query_string:
+        for name, value in parse_qsl(request.query_string, keep_blank_values=True, errors="replace"):
+            hidden = name in carriers.query or is_credential_name(name)
+            _add(query, _text(name), MASK if hidden else _text(value))
     content_type = request.header("content-type")
     body = mask_body(content_type, request.body, carriers.body_fields, MASK)
     return Redacted(headers=headers, query=query, path=_text(request.path), body=body)

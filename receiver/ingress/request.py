@@ -27,7 +27,10 @@ class RawRequest:
 
     def header(self, name: str) -> str | None:
         """The first value of a header, by lower-case name; None when it is absent."""
-        return next((value for key, value in self.headers if key == name), None)
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
 
     def query_items(self) -> Iterator[tuple[str, str]]:
         """Every decoded query parameter, in order of arrival; `+` is a space."""

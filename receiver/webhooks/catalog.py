@@ -59,9 +59,11 @@ class Routes(Generic[T]):
 
     def find(self, raw_path: str) -> Found[T] | None:
         """The webhook for a raw path below `/api/webhooks/`; a trailing slash is another path."""
+        if (webhook := self._exact.get(raw_path)) is not None:
+            return Found(webhook, {})
         parts = raw_path.split("/")
         decoded = [unquote(part, errors="replace") for part in parts]
-        if (webhook := self._exact.get(raw_path) or self._exact.get("/".join(decoded))) is not None:
+        if (webhook := self._exact.get("/".join(decoded))) is not None:
             return Found(webhook, {})
         for segments, candidate in self._patterns.get(len(parts), ()):
             params = {}

@@ -80,7 +80,7 @@ async def test_a_wrong_signature_is_401_without_a_cause_and_a_rejected_row_with_
     assert answer.status_code == 401 and "mismatch" not in answer.text
     row = await receiver.delivery(answer.headers["webhook-delivery-id"])
     assert row["status"] == "rejected" and row["reason"] == "signature_mismatch"
-    assert receiver.logged()[-1]["reason"] == "signature_mismatch"
+    assert (await receiver.logged())[-1]["reason"] == "signature_mismatch"
 
 
 async def test_a_method_that_is_not_served_is_405_with_allow(receiver: RunningReceiver):
@@ -186,7 +186,7 @@ async def test_path_parameters_and_methods_reach_the_delivery(receiver: RunningR
 async def test_a_secret_that_cannot_be_resolved_is_503_never_401(receiver: RunningReceiver):
     answer = await receiver.http.post("/api/webhooks/nosecret", json={}, headers={"Authorization": "Bearer x"})
     assert answer.status_code == 503 and answer.headers["retry-after"]
-    assert receiver.logged()[-1]["reason"] == "secret_unavailable"
+    assert (await receiver.logged())[-1]["reason"] == "secret_unavailable"
 
 
 async def test_an_api_key_is_masked_everywhere(receiver: RunningReceiver):
@@ -218,9 +218,9 @@ async def test_a_request_without_its_event_id_is_accepted_and_marked(receiver: R
 
 
 async def test_every_request_is_one_json_line_without_query_or_body(receiver: RunningReceiver):
-    before = len(receiver.logged())
+    before = len(await receiver.logged())
     await receiver.http.post("/api/webhooks/open?token=hidden-in-query", json={"p": "hidden-in-body"})
-    lines = receiver.logged()
+    lines = await receiver.logged()
     assert len(lines) == before + 1
     assert lines[-1]["answered"] == 202 and lines[-1]["webhook"] == "open"
     assert "hidden-in" not in json.dumps(lines[-1])

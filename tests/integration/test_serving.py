@@ -171,7 +171,7 @@ def parted(answer: bytes) -> tuple[int, dict[str, str], bytes]:
 
 
 def test_whatever_is_not_served_gets_the_same_404_and_a_line(receiver: Serving):
-    before = len(receiver.logged())
+    before = len(await receiver.logged())
     answers = []
     for start in HEADS.values():
         odd = "Host: a@b:c/d\r\nX-Odd: \xe9\xff\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"
@@ -181,7 +181,7 @@ def test_whatever_is_not_served_gets_the_same_404_and_a_line(receiver: Serving):
         headers.pop("date")
         assert status == 404
     assert all(answer == answers[0] for answer in answers), dict(zip(HEADS, answers, strict=True))
-    lines = receiver.logged()[before:]
+    lines = (await receiver.logged())[before:]
     assert [line["answered"] for line in lines] == [404] * len(HEADS)
     assert [line["reason"] for line in lines[-3:]] == ["webhook_disabled"] * 3
 
@@ -220,7 +220,7 @@ def test_a_stop_answers_who_waits_and_gives_the_delivery_to_the_next_receiver(tm
             wait_until(lambda: _stored(running), 20, what="the request is stored")
             assert running.stop() == 0, running.said()
             status_url = answer.result(20).json()["status_url"]
-        assert answer.result().status_code == 202 and running.logged()[-1]["answered"] == 202
+        assert answer.result().status_code == 202 and (await running.logged())[-1]["answered"] == 202
         assert "Traceback" not in running.said()
     with serving(tmp_path) as again:
         shown = again.http.get(httpx.URL(status_url).raw_path.decode())

@@ -146,7 +146,7 @@ async def test_a_reply_that_cannot_be_sent_is_500(receiver: RunningReceiver, pre
     assert answer.status_code == 500 and "cannot be sent" in answer.text
     row = await receiver.delivery(answer.headers["webhook-delivery-id"])
     assert (row["reason"], row["response_status"]) == ("bad_reply", 500)
-    assert receiver.logged()[-1]["reason"] == "bad_reply"
+    assert (await receiver.logged())[-1]["reason"] == "bad_reply"
 
 
 async def test_a_duplicate_waits_for_the_same_reply_and_a_later_one_gets_it(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import hmac
@@ -49,8 +50,9 @@ class RunningReceiver:
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
-    def logged(self) -> list[dict[str, Any]]:
-        """The lines of the request log."""
+    async def logged(self) -> list[dict[str, Any]]:
+        """The lines of the request log, which are written at the end of the event loop's round."""
+        await asyncio.sleep(0)
         return [json.loads(line) for line in self.log.getvalue().splitlines()]
 
 

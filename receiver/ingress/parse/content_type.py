@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
 
 from python_multipart.multipart import parse_options_header
 
@@ -17,10 +20,16 @@ _CHARSETS = re.compile(
 """Codecs of charsets. Python has more text codecs, which evaluate escapes or take quadratic time."""
 
 
-def parse_media_type(content_type: str | None) -> tuple[str, dict[str, str]]:
+def parse_media_type(content_type: str | None) -> tuple[str, Mapping[str, str]]:
     """The media type in lower case, "" when there is none, and its parameters (Latin-1, names in lower case)."""
-    name, options = split_options((content_type or "")[:_LONGEST].encode("latin-1", "replace"))
-    return name.decode("latin-1").strip(), {key: value.decode("latin-1") for key, value in options.items()}
+    return _media_type((content_type or "")[:_LONGEST])
+
+
+@lru_cache(maxsize=256)
+def _media_type(content_type: str) -> tuple[str, Mapping[str, str]]:
+    name, options = split_options(content_type.encode("latin-1", "replace"))
+    parameters = {key: value.decode("latin-1") for key, value in options.items()}
+    return name.decode("latin-1").strip(), MappingProxyType(parameters)
 
 
 def split_options(header: bytes) -> tuple[bytes, dict[str, bytes]]:

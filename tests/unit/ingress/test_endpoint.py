@@ -10,7 +10,7 @@ import pytest
 from receiver.contract.errors import Refused
 from receiver.contract.reasons import Reason
 from receiver.ingress.answers import Answer
-from receiver.ingress.endpoint import WebhookEndpoint, WebhookRoute, _AsgiArrival, send_answer
+from receiver.ingress.endpoint import _AsgiArrival, for_webhooks, send_answer
 
 
 class Wire:
@@ -88,8 +88,8 @@ def test_any_head_can_be_read():
     ],
 )
 def test_what_is_ours_is_told_by_the_bytes_of_the_path(raw_path: bytes, ours: bool):
-    match, _ = WebhookRoute(WebhookEndpoint()).matches(scope(raw_path))
-    assert bool(match.value) is ours
+    assert for_webhooks(scope(raw_path)) is ours
+    assert not for_webhooks(scope(raw_path, type="websocket"))
 
 
 async def test_an_answer_without_content_names_no_length():
