@@ -27,13 +27,11 @@ from receiver.contract.parse import parse_definition
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.store import DeliveryStore
 from receiver.deliveries.tickets import Tickets
-from receiver.dispatch.deployments import Deployments
 from receiver.dispatch.dispatcher import Dispatcher
 from receiver.dispatch.follower import Follower
 from receiver.ingress.client_ip import parse_networks
 from receiver.ingress.endpoint import WebhookEndpoint, for_webhooks
 from receiver.ingress.intake import Intake, Wiring
-from receiver.ingress.parameter_rules import rules_of
 from receiver.ingress.parameters import StoredContexts
 from receiver.ingress.request_log import RequestLog
 from receiver.ingress.sample import SampleSender
