@@ -15,6 +15,7 @@ from receiver.storage.address import find_address
 from receiver.storage.connections import reader_engine
 from receiver.storage.errors import StoreUnusable
 from receiver.storage.faults import describe
+from receiver.storage.tables import VERSION_TABLE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ class Condition:
 def read_condition(connection: Connection) -> Condition:
     """The condition of an open database."""
     script = ScriptDirectory(str(Path(__file__).parent / "migrations"))
-    revision = MigrationContext.configure(connection).get_current_revision()
+    revision = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
     on_postgres = connection.dialect.name == "postgresql"
     clock = connection.execute(text("SELECT clock_timestamp()")).scalar_one() if on_postgres else None
     return Condition(

@@ -256,6 +256,10 @@ def _table(model: type[SQLModel]) -> Table:
     return cast("Table", model.__table__)  # type: ignore[attr-defined]  # SQLModel adds it to table models only
 
 
+VERSION_TABLE = "webhooks_schema"
+"""Where the revision of these tables is kept. Ours alone, so that the database may be shared with another program that
+uses Alembic."""
+
 metadata = _Base.metadata
 webhook, webhook_revision = _table(Webhook), _table(WebhookRevision)
 delivery, payload, attempt = _table(Delivery), _table(Payload), _table(Attempt)

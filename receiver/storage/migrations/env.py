@@ -4,10 +4,7 @@ every migration or none.
 
 from alembic import context
 
-from receiver.storage.tables import metadata
-
-VERSION_TABLE = "webhooks_schema"
-"""Ours alone, so that the database may be shared with another program that uses Alembic."""
+from receiver.storage.tables import VERSION_TABLE, metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
