@@ -27,11 +27,13 @@ from receiver.contract.parse import parse_definition
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.store import DeliveryStore
 from receiver.deliveries.tickets import Tickets
+from receiver.dispatch.deployments import Deployments
 from receiver.dispatch.dispatcher import Dispatcher
 from receiver.dispatch.follower import Follower
 from receiver.ingress.client_ip import parse_networks
 from receiver.ingress.endpoint import WebhookEndpoint, for_webhooks
 from receiver.ingress.intake import Intake, Wiring
+from receiver.ingress.parameter_rules import rules_of
 from receiver.ingress.parameters import StoredContexts
 from receiver.ingress.request_log import RequestLog
 from receiver.ingress.sample import SampleSender
@@ -95,9 +97,13 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
     contexts = StoredContexts(deliveries, definitions)
     rendezvous = Rendezvous(deliveries, gateway)
     follower = Follower(deliveries, gateway, poll_seconds=settings.dispatch.poll_seconds, on_status=rendezvous.ended)
+    deployments = Deployments(
+        gateway, rules_of, lambda: {each.deployment for each in catalog.routes.all() if each.state != "disabled"}
+    )
     dispatcher = Dispatcher(
         deliveries,
         gateway,
+        deployments,
         contexts.parameters,
         owner=f"{socket.gethostname()}:{os.getpid()}:{uuid_utils.uuid4().hex[:8]}",
         concurrency=settings.dispatch.dispatch_concurrency,
@@ -114,7 +120,8 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
             rendezvous=rendezvous,
             trusted_proxies=parse_networks(settings.http.trusted_proxies, "WEBHOOKS_TRUSTED_PROXIES"),
             base_url=settings.http.base_url,
-            known_deployment=dispatcher.known_deployment,
+            known_deployment=deployments.known,
+            parameter_rules=deployments.rules,
             stored=dispatcher.notify,
             log=RequestLog(),
         )
@@ -150,7 +157,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
                 definitions=definitions,
                 catalog=catalog,
                 vault=vault,
-                deployments=gateway,
+                deployments=deployments,
                 runs=gateway,
                 intake=SampleSender(intake, catalog, vault, settings.http.base_url),
                 check_definition=check_definition,
@@ -172,6 +179,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
     )
     parts = {
         "catalog": catalog.run,
+        "deployments": deployments.run,
         "follower": follower.run,
         "replies": rendezvous.run,
         "dispatcher": dispatcher.run,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import asyncio
 import secrets
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from receiver.admin.webhook_models import TOLD, WebhookView
 from receiver.contract.definition import WebhookDefinition, generate_key, parse_definition
 from receiver.contract.errors import DefinitionError, WebhooksError
 from receiver.contract.secret_reference import Author
+from receiver.ingress.parameter_rules import parameter_problems, rules_of
 from receiver.prefect_gateway import PrefectUnavailable
 from receiver.webhooks.definitions import DefinitionRow
 from receiver.webhooks.keys import Scope
@@ -125,7 +127,7 @@ class WebhookDesk:
             _to_store(definition, fields), key=definition.key, origin=origin, actor=who.name, now=services.now()
         )
         await services.catalog.refresh()
-        return self.view(row, await self._warnings(definition.deployment))
+        return self.view(row, await self._warnings(definition))
 
     async def _without_secret(
         self, fields: Mapping[str, Any], known: DefinitionRow | None
@@ -147,15 +149,17 @@ class WebhookDesk:
             problem = f"The secret could not be put into a block, so nothing was changed: {error}"
             raise Problem(503, problem, headers={"Retry-After": "5"}) from None
 
-    async def _warnings(self, deployment: str | None) -> list[str]:
-        if deployment is None:
+    async def _warnings(self, definition: WebhookDefinition) -> list[str]:
+        if definition.deployment is None:
             return []
         try:
-            if await self._services.deployments.resolve_deployment(deployment) is not None:
-                return []
+            found = await self._services.deployments.resolve_deployment(definition.deployment)
         except PrefectUnavailable:
             return ["Prefect does not answer now, so it is not known whether the deployment exists."]
-        return [f"Prefect has no deployment '{deployment}' yet: what comes is kept, and runs when it appears."]
+        if found is None:
+            name = definition.deployment
+            return [f"Prefect has no deployment '{name}' yet: what comes is kept, and runs when it appears."]
+        return parameter_problems(await asyncio.to_thread(rules_of, found), definition.parameters)
 
 
 def _to_store(definition: WebhookDefinition, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from typing import Any, Protocol
 from receiver.contract.errors import Unusable
 from receiver.contract.reasons import Reason
 from receiver.deliveries.records import Claim
+from receiver.dispatch.deployments import Deployments
 from receiver.dispatch.orchestrator import Orchestrator
 from receiver.dispatch.policy import GiveUp, Started, TryAgain, judge
-from receiver.prefect_gateway import DeploymentRef, Handover, Outcome, PrefectUnavailable
+from receiver.prefect_gateway import Handover, Outcome, PrefectUnavailable
 from receiver.storage import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,6 @@ log = logging.getLogger(__name__)
 _IDLE_SECONDS = 1.0
 _REVIVE_SECONDS = 10.0
 _STOP_SECONDS = 5.0
-_DEPLOYMENT_TTL = timedelta(seconds=60)
 _ALONE_REMEMBERED = 10_000
 
 
@@ -59,6 +59,7 @@ class Dispatcher:
         self,
         inbox: Inbox,
         orchestrator: Orchestrator,
+        deployments: Deployments[Any],
         parameters: Callable[[Claim], Awaitable[Mapping[str, Any]]],
         *,
         owner: str,
@@ -69,6 +70,7 @@ class Dispatcher:
     ) -> None:
         self._inbox = inbox
         self._orchestrator = orchestrator
+        self._deployments = deployments
         self._parameters = parameters
         self._owner = owner
         self._concurrency = concurrency
@@ -77,18 +79,12 @@ class Dispatcher:
         self._on_dead = on_dead
         self._wake = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
-        self._deployments: dict[str, tuple[DeploymentRef, datetime]] = {}
         self._alone: Counter[tuple[str, int]] = Counter()
         self._unreachable = False
 
     def notify(self) -> None:
         """Something was stored: look at once instead of at the next round."""
         self._wake.set()
-
-    def known_deployment(self, name: str) -> DeploymentRef | None:
-        """The deployment's ids where they are known already; never asks Prefect."""
-        known = self._deployments.get(name)
-        return known[0] if known else None
 
     async def run(self) -> None:
         """Drain until cancelled, then give back what was claimed and not begun."""
@@ -169,7 +165,7 @@ class Dispatcher:
             case TryAgain(wait, detail):
                 await self._inbox.retry_later(claim, _now() + wait, detail, _now())
             case GiveUp(reason, detail):
-                self._deployments.pop(claim.deployment, None)
+                self._deployments.forget(claim.deployment)
                 await self._give_up(claim, reason, detail)
 
     async def _create_run(self, claim: Claim, deployment_id: str, parameters: Mapping[str, Any]) -> Handover:
@@ -202,22 +198,11 @@ class Dispatcher:
         """The deployment's id: what the attempt stored, else looked up and stored first."""
         if claim.deployment_id is not None:
             return claim.deployment_id
-        deployment = await self._resolve(claim.deployment)
+        deployment = await self._deployments.recent(claim.deployment)
         if deployment is None:
             return None
         await self._inbox.bind(claim, deployment.id, deployment.flow_id)
         return deployment.id
-
-    async def _resolve(self, name: str) -> DeploymentRef | None:
-        known = self._deployments.get(name)
-        if known and _now() - known[1] < _DEPLOYMENT_TTL:
-            return known[0]
-        deployment = await self._orchestrator.resolve_deployment(name)
-        if deployment is None:
-            self._deployments.pop(name, None)
-        else:
-            self._deployments[name] = (deployment, _now())
-        return deployment
 
     async def _revive_missing(self) -> None:
         """Queue deliveries again whose deployment was missing and has appeared."""
@@ -225,8 +210,7 @@ class Dispatcher:
             await asyncio.sleep(_REVIVE_SECONDS)
             try:
                 for name in await self._inbox.missing_deployments():
-                    self._deployments.pop(name, None)
-                    if await self._resolve(name) is not None:
+                    if await self._deployments.resolve_deployment(name) is not None:
                         count = await self._inbox.revive(name, _now())
                         log.info("deployment %s has appeared: %d deliveries queued again", name, count)
                         self.notify()

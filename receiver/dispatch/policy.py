@@ -50,6 +50,8 @@ def judge(handover: Handover, *, tries: int, alone: int, jitter: float) -> Start
             return Started(handover.flow_run_id)
         case Outcome.DEPLOYMENT_MISSING:
             return GiveUp(Reason.DEPLOYMENT_MISSING, handover.detail)
+        case Outcome.PARAMETERS_REFUSED:
+            return GiveUp(Reason.PARAMETERS_INVALID, handover.detail)
         case Outcome.PERMANENT:
             return GiveUp(Reason.HANDOVER_REFUSED, handover.detail)
         case Outcome.RETRY_LATER:

@@ -21,6 +21,7 @@ from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.records import DeduplicationClaim
 from receiver.ingress.document import build_document, travels_by_reference
 from receiver.ingress.inflate import inflate
+from receiver.ingress.parameter_rules import ParameterRules
 from receiver.ingress.parse import parse_body
 from receiver.ingress.redact import Redacted, redact
 from receiver.ingress.request import RawRequest
@@ -79,8 +80,12 @@ def judge(
     params: Mapping[str, str],
     delivery_id: str,
     now: datetime,
+    rules: ParameterRules | None = None,
 ) -> Judgement:
-    """What becomes of a verified request; raises `Refused` only for a body that cannot be inflated."""
+    """What becomes of a verified request; raises `Refused` only for a body that cannot be inflated.
+
+    `rules` are the deployment's, None where they are not known (yet): Prefect checks the parameters again.
+    """
     body = inflate(request.wire_body, request.header("content-encoding"), webhook.max_body)
     if body is not request.body:
         request = replace(request, body=body)
@@ -118,7 +123,7 @@ def judge(
         if webhook.schema is not None:
             webhook.schema.check(parsed.data)
         if webhook.maps_parameters:
-            render_parameters(
+            parameters = render_parameters(
                 webhook.parameters,
                 document,
                 delivery_id=delivery_id,
@@ -126,6 +131,10 @@ def judge(
                 by_reference=travels_by_reference(len(body), parsed.files),
                 now=now,
             )
+            if rules is not None:
+                rules.check(parameters)
+        elif rules is not None:
+            rules.check_names(webhook.parameters.source)
         reply = _reply(webhook, document, now)
     except Unusable as error:
         held = webhook.hold_invalid

@@ -23,6 +23,7 @@ from receiver.ingress import answers, synchronous
 from receiver.ingress.answers import Answer
 from receiver.ingress.client_ip import Networks, client_ip
 from receiver.ingress.decide import Judgement, admit, judge, verify
+from receiver.ingress.parameter_rules import ParameterRules
 from receiver.ingress.redact import Redacted, redact
 from receiver.ingress.request import RawRequest
 from receiver.ingress.request_log import RequestLog
@@ -66,7 +67,8 @@ class Arrival(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Wiring:
-    """What the intake works with; `known_deployment` never asks Prefect, `stored` tells the dispatcher."""
+    """What the intake works with; `known_deployment` and `parameter_rules` never ask Prefect, `stored` tells the
+    dispatcher."""
 
     catalog: Catalog[Webhook]
     vault: Vault
@@ -76,6 +78,7 @@ class Wiring:
     trusted_proxies: Networks
     base_url: str
     known_deployment: Callable[[str], DeploymentRef | None]
+    parameter_rules: Callable[[str], ParameterRules | None]
     stored: Callable[[], None]
     log: RequestLog
 
@@ -180,6 +183,7 @@ class Intake:
             params=progress.found.params,
             delivery_id=progress.delivery_id,
             now=now,
+            rules=self._w.parameter_rules(webhook.deployment),
         )
         if judgement.status is Status.REJECTED:
             assert judgement.reason is not None

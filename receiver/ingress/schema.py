@@ -58,8 +58,10 @@ class BodySchema:
         return problems
 
 
-def compile_schema(schema: Mapping[str, Any]) -> BodySchema:
+def compile_schema(schema: Mapping[str, Any], *, as_prefect: bool = False) -> BodySchema:
     """Check a JSON Schema once (draft 4 to 2020-12, by `$schema`; formats are checked too).
+
+    `as_prefect`: as Prefect's server reads a schema of parameters, by draft 2020-12 and without formats.
 
     Patterns are matched in linear time, so they have no look-around and no back-references. References stay within the
     schema: nothing is fetched. Raises DefinitionError (field `schema`) that names the place.
@@ -75,9 +77,10 @@ def compile_schema(schema: Mapping[str, Any]) -> BodySchema:
         raise DefinitionError("schema", f"{flaw.path}: {flaw.problem}")
     depth = depth_allowed(plain)
     try:
-        validator = jsonschema_rs.validator_for(
+        make = jsonschema_rs.Draft202012Validator if as_prefect else jsonschema_rs.validator_for
+        validator = make(
             plain,
-            validate_formats=True,
+            validate_formats=not as_prefect,
             mask="***",
             pattern_options=jsonschema_rs.RegexOptions(size_limit=_PATTERN_SIZE),
             offline=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime
@@ -13,11 +14,13 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import BlockDocumentCreate, BlockDocumentUpdate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.events.clients import get_events_subscriber
 from prefect.events.filters import EventFilter, EventNameFilter, EventRelatedFilter
 from prefect.events.schemas.events import Event
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import get_current_settings
+from prefect.utilities.schema_tools.validation import preprocess_schema
 
 from receiver.contract.answering import REPLY_EVENT, RESOURCE
 from receiver.contract.errors import WebhooksError
@@ -35,6 +38,7 @@ from receiver.prefect_gateway.values import (
 _MOST_ATTEMPTS = 1_000_000
 """A number beyond it is none of ours, and perhaps beyond what the inbox can hold."""
 _RUN_RESOURCE = "prefect.flow-run."
+_INVALID_PARAMETER = re.compile(r"Validation failed(?: for field '([^'\"]{1,200})')?")
 
 
 class PrefectGateway:
@@ -82,7 +86,13 @@ class PrefectGateway:
             return None
         except (httpx.HTTPError, PrefectHTTPStatusError) as error:
             raise PrefectUnavailable(_without_parameters(error)) from None
-        return DeploymentRef(name=name, id=str(deployment.id), flow_id=str(deployment.flow_id))
+        return DeploymentRef(
+            name=name,
+            id=str(deployment.id),
+            flow_id=str(deployment.flow_id),
+            parameter_schema=_schema_in_force(deployment),
+            filled=frozenset(deployment.parameters or {}),
+        )
 
     async def create_run(
         self,
@@ -244,8 +254,22 @@ def _reply_in(resource_id: str, payload: Mapping[str, Any]) -> ReplyEvent | None
     )
 
 
+def _schema_in_force(deployment: DeploymentResponse) -> dict[str, Any] | None:
+    """What the server checks parameters by, with the same changes that it makes first: fields may be null, say."""
+    if not deployment.enforce_parameter_schema or not isinstance(deployment.parameter_openapi_schema, dict):
+        return None
+    try:
+        return dict(preprocess_schema(deployment.parameter_openapi_schema))
+    except (AttributeError, KeyError, TypeError):  # somebody wrote it by hand; the server cannot use it either
+        return None
+
+
 def _refusal(error: PrefectHTTPStatusError) -> Handover:
     status = error.response.status_code
+    if status == httpx.codes.CONFLICT and (found := _INVALID_PARAMETER.search(error.response.text)):
+        # Where it is, and no more: the reason that Prefect gives repeats the value.
+        where = f" at '{found[1]}'" if found[1] else ""
+        return Handover(outcome=Outcome.PARAMETERS_REFUSED, detail=f"Prefect refuses the parameters{where}")
     if status == httpx.codes.NOT_FOUND:
         return Handover(outcome=Outcome.DEPLOYMENT_MISSING, detail="Prefect has no such deployment")
     detail = _answered(status)

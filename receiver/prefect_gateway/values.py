@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -24,6 +25,7 @@ class Outcome(StrEnum):
     EXISTS = "exists"
     RETRY_LATER = "retry_later"
     DEPLOYMENT_MISSING = "deployment_missing"
+    PARAMETERS_REFUSED = "parameters_refused"
     PERMANENT = "permanent"
 
 
@@ -38,11 +40,17 @@ class Handover:
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentRef:
-    """A deployment as Prefect knows it. Ids are UUIDs in text."""
+    """A deployment as Prefect knows it. Ids are UUIDs in text.
+
+    `parameter_schema` is the JSON Schema by which Prefect's server checks a run's parameters, None where it does not;
+    `filled` are the parameters to which the deployment itself gives values.
+    """
 
     name: str
     id: str
     flow_id: str
+    parameter_schema: Mapping[str, Any] | None = None
+    filled: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)

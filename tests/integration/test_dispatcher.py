@@ -16,6 +16,7 @@ import uuid_utils
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.records import Claim, NewDelivery
 from receiver.deliveries.store import DeliveryStore
+from receiver.dispatch.deployments import Deployments
 from receiver.dispatch.dispatcher import Dispatcher
 from receiver.dispatch.orchestrator import RecordingOrchestrator
 from receiver.prefect_gateway import DeploymentRef, Handover, Outcome
@@ -74,7 +75,14 @@ async def dispatching(store: DeliveryStore, prefect: RecordingOrchestrator) -> A
         started.append(flow_run_id)
 
     dispatcher = Dispatcher(
-        store, prefect, parameters, owner="me", concurrency=4, lease_seconds=60, on_started=on_started
+        store,
+        prefect,
+        Deployments(prefect, lambda _ref: None),
+        parameters,
+        owner="me",
+        concurrency=4,
+        lease_seconds=60,
+        on_started=on_started,
     )
     task = asyncio.create_task(dispatcher.run())
     try:
