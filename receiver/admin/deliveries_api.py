@@ -18,7 +18,7 @@ from receiver.admin.services import AdminServices
 from receiver.contract.errors import Unusable
 from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
-from receiver.deliveries.records import DeliveryFilter
+from receiver.deliveries.records import DeliveryFilter, StoredRequest
 from receiver.ingress.parse import read_file
 from receiver.webhooks.keys import Scope
 
@@ -49,6 +49,9 @@ class DeliveryQuery(BaseModel):
 
 
 DeliveryId = Annotated[str, Path(max_length=100, description="The delivery's id.")]
+AttemptNumber = Annotated[
+    int | None, Query(ge=1, le=1_000_000, description="As this attempt has it; default the latest.")
+]
 _BYTES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/octet-stream": {}}, "description": "The bytes."}
 }
@@ -61,7 +64,6 @@ def deliveries_router(services: AdminServices, route_class: type[APIRoute]) -> A
     )
     _add_reading(router, services)
     _add_contents(router, services)
-    _add_replay(router)
     return router
 
 
@@ -80,7 +82,7 @@ def _add_reading(router: APIRouter, services: AdminServices) -> None:
     async def get_delivery(delivery_id: DeliveryId) -> DeliveryView:
         record = await services.deliveries.get(delivery_id)
         if record is None:
-            raise _unknown()
+            raise unknown_delivery()
         return tell_delivery(record, services.prefect_ui_url)
 
 
@@ -92,9 +94,10 @@ def _add_contents(router: APIRouter, services: AdminServices) -> None:
         responses={**documented(404), **_BYTES},
         openapi_extra=needs(Scope.READ),
     )
-    async def get_body(delivery_id: DeliveryId) -> Response:
-        content_type, content = await _stored_body(services, delivery_id)
-        return download(content, content_type, f"{delivery_id}.body")
+    async def get_body(delivery_id: DeliveryId, attempt: AttemptNumber = None) -> Response:
+        """As it came, or as it was edited for the attempt."""
+        request = await _stored(services, delivery_id, attempt)
+        return download(request.body, request.content_type, f"{delivery_id}.body")
 
     @router.get(
         "/{delivery_id}/files/{index}",
@@ -104,11 +107,13 @@ def _add_contents(router: APIRouter, services: AdminServices) -> None:
         openapi_extra=needs(Scope.READ),
     )
     async def get_file(
-        delivery_id: DeliveryId, index: Annotated[int, Path(ge=0, le=100_000, description="The file's position.")]
+        delivery_id: DeliveryId,
+        index: Annotated[int, Path(ge=0, le=100_000, description="The file's position.")],
+        attempt: AttemptNumber = None,
     ) -> Response:
-        content_type, content = await _stored_body(services, delivery_id)
+        request = await _stored(services, delivery_id, attempt)
         try:
-            file, data = read_file(content_type, content, index)
+            file, data = read_file(request.content_type, request.body, index)
         except (IndexError, Unusable):
             raise Problem(404, f"This delivery has no file {index}.") from None
         return download(data, file.content_type, file.filename)
@@ -120,40 +125,37 @@ def _add_contents(router: APIRouter, services: AdminServices) -> None:
         responses={**documented(404, 409), 200: {"content": {"application/json": {}}, "description": "The document."}},
         openapi_extra=needs(Scope.READ),
     )
-    async def get_context(
-        delivery_id: DeliveryId,
-        attempt: Annotated[int | None, Query(ge=1, description="The attempt; default the latest.")] = None,
-    ) -> Response:
-        record = await services.deliveries.get(delivery_id)
-        if record is None:
-            raise _unknown()
-        if attempt is not None and attempt > max(record.attempt, 1):
-            raise Problem(404, f"This delivery has no attempt {attempt}.")
+    async def get_context(delivery_id: DeliveryId, attempt: AttemptNumber = None) -> Response:
+        number = await _attempt(services, delivery_id, attempt)
         try:
-            document = await services.documents(delivery_id, attempt or max(record.attempt, 1))
+            document = await services.documents(delivery_id, number)
         except Unusable as error:
             raise Problem(409, f"This request cannot be read: {error}. Its bytes are at .../body.") from None
         if document is None:
-            raise _unknown()
+            raise unknown_delivery()
         return Response(
             document, media_type="application/json", headers={"Content-Security-Policy": "sandbox; default-src 'none'"}
         )
 
 
-def _add_replay(router: APIRouter) -> None:
-    # Refused in so many words, so that nobody takes a 404 for an unknown delivery.
-    @router.post("/replay", include_in_schema=False, openapi_extra=needs(Scope.WRITE))
-    @router.post("/{delivery_id}/replay", include_in_schema=False, openapi_extra=needs(Scope.WRITE))
-    async def replay() -> Response:
-        raise Problem(501, "Replay is not available yet. Retry the flow run in Prefect, or send the event again.")
-
-
-async def _stored_body(services: AdminServices, delivery_id: str) -> tuple[str, bytes]:
-    found = await services.deliveries.body(delivery_id)
+async def _attempt(services: AdminServices, delivery_id: str, asked: int | None) -> int:
+    """The number of the attempt that is asked for: the latest unless it is said, 1 while there is none."""
+    found = await services.deliveries.candidate(delivery_id)
     if found is None:
-        raise _unknown()
-    return found
+        raise unknown_delivery()
+    latest = max(found.attempt, 1)
+    if asked is not None and asked > latest:
+        raise Problem(404, f"This delivery has no attempt {asked}.")
+    return asked or latest
 
 
-def _unknown() -> Problem:
+async def _stored(services: AdminServices, delivery_id: str, asked: int | None) -> StoredRequest:
+    request = await services.deliveries.request(delivery_id, await _attempt(services, delivery_id, asked))
+    if request is None:
+        raise unknown_delivery()
+    return request
+
+
+def unknown_delivery() -> Problem:
+    """A 404 that says what to do."""
     return Problem(404, "There is no such delivery. GET /api/admin/deliveries lists them.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -62,6 +62,10 @@ class AttemptView(_FromStore):
     """One start of a flow run."""
 
     number: int = Field(description="1 at first; each replay is the next one.")
+    cause: Literal["request", "replay"] = Field(description="What it came from: the request, or a replay of it.")
+    actor: str | None = Field(description="The name of the API key that asked for the replay.")
+    edited: bool = Field(description="Whether its body was edited; `.../body?attempt=N` has it.")
+    revision: int = Field(description="The revision of the definition it was judged by.")
     status: Status = Field(description="Where this attempt stands.")
     deployment: str = Field(description="The Prefect deployment, bound when the attempt was made.")
     deployment_id: str | None = Field(description="Prefect's id of it.")

@@ -69,10 +69,12 @@ class FileRef:
     size: int
     index: int
     delivery_id: str
+    attempt: int = 1
 
     async def read(self) -> bytes:
         """The file's bytes. Raises FetchError."""
-        return await fetch.fetch(f"/api/admin/deliveries/{self.delivery_id}/files/{self.index}")
+        path = f"/api/admin/deliveries/{self.delivery_id}/files/{self.index}"
+        return await fetch.fetch(path, {"attempt": str(self.attempt)})
 
 
 class Context:
@@ -91,9 +93,9 @@ class Context:
             if not isinstance(document.get(name, kind()), kind):
                 raise EnvelopeError(f"this is no request of the receiver's: its {name} has a wrong type")
         try:
-            delivery_id = document.get("delivery_id", "")
+            named = {"delivery_id": document.get("delivery_id", ""), "attempt": document.get("attempt", 1)}
             headers = Headers(document.get("headers", {}))
-            files = tuple(FileRef(**file, delivery_id=delivery_id) for file in document.get("files", ()))
+            files = tuple(FileRef(**file, **named) for file in document.get("files", ()))
             received_at = datetime.fromisoformat(document.get("received_at", "1970-01-01T00:00:00+00:00"))
         except (TypeError, ValueError, AttributeError) as error:
             raise EnvelopeError(f"this is no request of the receiver's: {error}") from None
@@ -194,8 +196,8 @@ class Context:
         return dict(self.document.get("verification", {}))
 
     async def raw(self) -> bytes:
-        """The body's bytes as they were received, fetched from the receiver. Raises FetchError."""
-        return await fetch.fetch(f"/api/admin/deliveries/{self.delivery_id}/body")
+        """The body's bytes as they were received, or edited for this attempt. Raises FetchError."""
+        return await fetch.fetch(f"/api/admin/deliveries/{self.delivery_id}/body", {"attempt": str(self.attempt)})
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a Context cannot be changed; keep '{name}' in a variable of your own")

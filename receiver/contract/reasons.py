@@ -49,6 +49,7 @@ class Reason(StrEnum):
     DEPLOYMENT_MISSING = "deployment_missing"
     HANDOVER_REFUSED = "handover_refused"
     RUN_MISSING = "run_missing"
+    DISCARDED = "discarded"
 
     # the answer
     BAD_REPLY = "bad_reply"

@@ -15,7 +15,7 @@ from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.moves import move
 from receiver.deliveries.records import Claim
 from receiver.deliveries.views import Backlog
-from receiver.storage.tables import attempt, delivery, webhook
+from receiver.storage.tables import attempt, delivery, replay, webhook
 from receiver.storage.values import from_micros, maybe_from_micros, to_text
 
 _WINDOW = 200
@@ -24,9 +24,11 @@ _UNPARKED_AT_ONCE = 1000
 _REVIVED_AT_ONCE = 500
 _IDLE = {"due_at": None, "parked_due_at": None, "lease_owner": None}
 
+_REVISION = func.coalesce(replay.c.revision, delivery.c.revision).label("revision")
 _DUE = (
-    select(attempt, delivery.c.revision, delivery.c.received_at)
+    select(attempt, _REVISION, delivery.c.received_at)
     .join(delivery, delivery.c.id == attempt.c.delivery_id)
+    .outerjoin(replay, (replay.c.delivery_id == attempt.c.delivery_id) & (replay.c.attempt == attempt.c.number))
     .where(attempt.c.due_at <= bindparam("now"))
     .order_by(attempt.c.due_at)
     .limit(bindparam("window"))

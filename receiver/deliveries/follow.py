@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, select, text, update
 
 from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import FINISHED, UNFINISHED, Status, is_news
 from receiver.deliveries.moves import move
-from receiver.deliveries.records import Followed, RunState, Stored
-from receiver.storage.tables import attempt, delivery, status_change
+from receiver.deliveries.records import Followed, RunState
+from receiver.storage.tables import UNHAPPY, attempt, delivery
 from receiver.storage.values import from_micros, maybe_from_micros, to_micros, to_text
 
 POLL = "poll"
@@ -79,31 +79,20 @@ def unfinished(connection: Connection, limit: int, after: str | None) -> list[Fo
     ]
 
 
-def replay(connection: Connection, delivery_id: str, deployment: str | None, now: int) -> Stored | None:
-    """Add an attempt with the same bytes; None for a delivery that is unknown, unfinished or was refused.
-
-    `deployment` is the one to run, the latest attempt's when None.
-    """
-    query = select(delivery.c.webhook, delivery.c.status, delivery.c.attempt).where(delivery.c.id == delivery_id)
-    found = connection.execute(query.with_for_update()).one_or_none()
-    if found is None or Status(found.status) in UNFINISHED | {Status.REJECTED}:
-        return None
-    if deployment is None:
-        mine = (attempt.c.delivery_id == delivery_id) & (attempt.c.number == found.attempt)
-        deployment = connection.execute(select(attempt.c.deployment).where(mine)).scalar_one_or_none()
-        if deployment is None:
-            return None
-    number = found.attempt + 1
-    made = {"delivery_id": delivery_id, "number": number, "webhook": found.webhook, "status": Status.QUEUED.value}
-    due = {"deployment": to_text(deployment, 500), "due_at": now, "created_at": now}
-    connection.execute(insert(attempt), [{**made, **due}])
-    standing = {"status": Status.QUEUED.value, "reason": None, "detail": "", "attempt": number, "updated_at": now}
-    connection.execute(update(delivery).where(delivery.c.id == delivery_id).values(**standing))
-    change = {"delivery_id": delivery_id, "attempt": number, "at": now, "source": "replay", "detail": ""}
-    connection.execute(
-        insert(status_change), [{**change, "from_status": found.status, "to_status": Status.QUEUED.value}]
+def unhappy(connection: Connection, since: int, limit: int) -> list[Followed]:
+    """Attempts whose run failed, crashed or was cancelled since then, the latest ones first: some are retried there."""
+    query = (
+        select(attempt.c.delivery_id, attempt.c.number, attempt.c.flow_run_id, attempt.c.status)
+        .where(text(f"attempt.{UNHAPPY}"), attempt.c.ended_at >= since, attempt.c.flow_run_id.is_not(None))
+        .order_by(attempt.c.ended_at.desc())
+        .limit(limit)
     )
-    return Stored(id=delivery_id, status=Status.QUEUED)
+    return [
+        Followed(
+            delivery_id=row.delivery_id, attempt=row.number, flow_run_id=row.flow_run_id, status=Status(row.status)
+        )
+        for row in connection.execute(query)
+    ]
 
 
 def _attempt_of(connection: Connection, flow_run_id: str) -> Row[Any] | None:

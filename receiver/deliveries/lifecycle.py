@@ -54,12 +54,12 @@ def may_move(current: Status, to: Status) -> bool:
     """Whether a delivery may go from one status to another. Staying is no move.
 
     A run's states are Prefect's affair, so what has a run follows it anywhere, also out of an end. `dead` is left when
-    the deployment appears, or when the hand-over turns out to have succeeded after all.
+    the deployment appears, or when the hand-over turns out to have succeeded after all. What is held may be discarded.
     """
     if current == to:
         return False
     if current in SET_ASIDE:
-        return to is Status.QUEUED
+        return to is Status.QUEUED or (current is Status.HELD and to is Status.CANCELLED)
     if current is Status.QUEUED:
         return to in {Status.DISPATCHED, Status.DEAD, Status.CANCELLED}
     if current is Status.DEAD:

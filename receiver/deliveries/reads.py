@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,12 +19,23 @@ from receiver.deliveries.views import (
     RefusalCount,
     StatusChange,
 )
-from receiver.storage.tables import attempt, delivery, payload, refusal_count, status_change, unknown_path
+from receiver.storage.tables import attempt, delivery, payload, refusal_count, replay, status_change, unknown_path
 from receiver.storage.values import from_json, from_micros, maybe_from_micros, to_micros, to_text
 
 _LATEST = and_(attempt.c.delivery_id == delivery.c.id, attempt.c.number == delivery.c.attempt)
 _OF_ATTEMPT = ("deployment", "flow_run_id", "queue_ms", "start_ms", "run_ms")
 _SUMMARY = select(delivery, *(attempt.c[name] for name in _OF_ATTEMPT)).outerjoin(attempt, _LATEST)
+_IS_REPLAY = (replay.c.delivery_id == attempt.c.delivery_id) & (replay.c.attempt == attempt.c.number)
+_ATTEMPTS = (
+    select(
+        attempt,
+        func.coalesce(replay.c.revision, delivery.c.revision).label("revision"),
+        replay.c.actor,
+        replay.c.body.is_not(None).label("edited"),
+    )
+    .join(delivery, delivery.c.id == attempt.c.delivery_id)
+    .outerjoin(replay, _IS_REPLAY)
+)
 _JSON = ("headers", "query", "params", "verification", "notes")
 _CLOCKS = timedelta(hours=1)
 """How far an id's time and the time of reception may be apart."""
@@ -37,7 +49,7 @@ def get(connection: Connection, delivery_id: str) -> DeliveryRecord | None:
     found = row["id"]
     columns = [payload.c[name] for name in _JSON]
     stored = connection.execute(select(*columns).where(payload.c.delivery_id == found)).mappings().one()
-    attempts = select(attempt).where(attempt.c.delivery_id == found).order_by(attempt.c.number)
+    attempts = _ATTEMPTS.where(attempt.c.delivery_id == found).order_by(attempt.c.number)
     changes = select(status_change).where(status_change.c.delivery_id == found).order_by(status_change.c.id)
     return DeliveryRecord(
         **_summary_fields(row),
@@ -47,16 +59,9 @@ def get(connection: Connection, delivery_id: str) -> DeliveryRecord | None:
     )
 
 
-def body(connection: Connection, delivery_id: str) -> tuple[str, bytes] | None:
-    """The content type and the bytes of a delivery's body."""
-    query = select(delivery.c.content_type, payload.c.body).join(payload, payload.c.delivery_id == delivery.c.id)
-    row = connection.execute(query.where(delivery.c.id == to_text(delivery_id, 100))).one_or_none()
-    return None if row is None else (row.content_type, bytes(row.body))
-
-
-def request(connection: Connection, delivery_id: str) -> StoredRequest | None:
-    """A delivery's request as stored."""
-    names = ("id", "webhook", "revision", "method", "path", "client_ip", "content_type", "received_at")
+def request(connection: Connection, delivery_id: str, number: int = 1) -> StoredRequest | None:
+    """A delivery's request as an attempt has it: as it came, or with the body that was edited for that attempt."""
+    names = ("id", "webhook", "revision", "method", "path", "client_ip", "content_type", "body_size", "received_at")
     kept = ("headers", "query", "params", "verification")
     columns = [*(delivery.c[name] for name in names), *(payload.c[name] for name in kept), payload.c.body]
     query = select(*columns).join(payload, payload.c.delivery_id == delivery.c.id)
@@ -65,7 +70,13 @@ def request(connection: Connection, delivery_id: str) -> StoredRequest | None:
         return None
     fields: dict[str, Any] = {name: row[name] for name in names}
     fields |= {name: from_json(row[name]) for name in kept}
-    return StoredRequest(**{**fields, "body": bytes(row["body"]), "received_at": from_micros(row["received_at"])})
+    stored = StoredRequest(**{**fields, "body": bytes(row["body"]), "received_at": from_micros(row["received_at"])})
+    where = (replay.c.delivery_id == row["id"]) & (replay.c.attempt == number)
+    differs = connection.execute(select(replay).where(where)).one_or_none()
+    if differs is None:
+        return stored
+    stored = replace(stored, revision=differs.revision)
+    return stored if differs.body is None else stored.edited_to(bytes(differs.body), differs.content_type)
 
 
 def first_answer(connection: Connection, delivery_id: str) -> FirstAnswer | None:
@@ -146,6 +157,8 @@ def conditions(which: DeliveryFilter) -> list[ColumnElement[bool]]:
         found += [columns.received_at < to_micros(which.until), columns.id < _first_id(which.until + _CLOCKS)]
     if which.event_id is not None:
         found.append(columns.event_id == to_text(which.event_id, 300))
+    if which.ids is not None:
+        found.append(columns.id.in_([to_text(each, 100) for each in which.ids]))
     if which.q:
         found.append(_matches(to_text(which.q, 300)))
     return found
@@ -185,6 +198,8 @@ def _attempt(row: RowMapping) -> AttemptRecord:
     plain = ("deployment", "deployment_id", "flow_id", "flow_run_id", "state_name", "tries", "detail", "lease_owner")
     fields: dict[str, Any] = {name: row[name] for name in ("number", *plain, "queue_ms", "start_ms", "run_ms")}
     fields |= {name: maybe_from_micros(row[name]) for name in moments}
+    fields |= {"revision": row["revision"], "actor": row["actor"], "edited": bool(row["edited"])}
+    fields |= {"cause": "request" if row["actor"] is None else "replay"}
     return AttemptRecord(**fields, status=Status(row["status"]), created_at=from_micros(row["created_at"]))
 
 

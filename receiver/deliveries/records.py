@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -107,7 +107,7 @@ class RunState:
 
 @dataclass(frozen=True, kw_only=True)
 class DeliveryFilter:
-    """Which deliveries a list shows; None means any. `q` is searched in id, path, event id and flow-run id."""
+    """Which deliveries are meant; None means any. `q` is searched in id, path, event id and flow-run id."""
 
     webhook: str | None = None
     status: Status | None = None
@@ -116,11 +116,16 @@ class DeliveryFilter:
     until: datetime | None = None
     event_id: str | None = None
     q: str | None = None
+    ids: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredRequest:
-    """A delivery's request as stored: what its context is made of again."""
+    """A delivery's request as stored, or as an attempt has it: what its context is made of again.
+
+    `revision` is what the attempt was judged by. Of an edited one `content_type` and `body` are the edited ones, and
+    `headers` name that type. `body_size` is of the body that came, also where only a part of it is kept.
+    """
 
     id: str
     webhook: str
@@ -133,5 +138,45 @@ class StoredRequest:
     client_ip: str
     content_type: str
     body: bytes
+    body_size: int
+    edited: bool = False
     verification: Mapping[str, Any]
     received_at: datetime
+
+    def edited_to(self, body: bytes, content_type: str) -> StoredRequest:
+        """The same request with another body, which its header names too."""
+        headers = {**self.headers, "content-type": content_type} if content_type else self.headers
+        return replace(self, body=body, content_type=content_type, headers=headers, edited=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """Where a delivery stands that somebody wants to replay; `attempt` is the latest one's number, 0 without one."""
+
+    id: str
+    webhook: str
+    revision: int
+    status: Status
+    reason: Reason | None
+    attempt: int
+    body_size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewReplay:
+    """A new attempt that is asked for. It is made only while `after` is the latest attempt, and that one has ended.
+
+    `revision` is of the definition it was judged by, `actor` who asked. `body` and `content_type` are set for an
+    edited body. It is handed over at `due_at`.
+    """
+
+    delivery_id: str
+    after: int
+    revision: int
+    actor: str
+    deployment: str
+    deployment_id: str | None = None
+    flow_id: str | None = None
+    content_type: str = ""
+    body: bytes | None = None
+    due_at: datetime

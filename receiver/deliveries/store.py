@@ -6,15 +6,27 @@ database cannot work now.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from receiver.contract.reasons import Reason
-from receiver.deliveries import accept, claims, follow, reads, replies, stats
+from receiver.deliveries import accept, claims, discards, follow, reads, replays, replies, stats
 from receiver.deliveries.accept import Arrived
+from receiver.deliveries.discards import Discarded
 from receiver.deliveries.lifecycle import Status
-from receiver.deliveries.records import Claim, DeliveryFilter, Followed, NewDelivery, RunState, Stored, StoredRequest
+from receiver.deliveries.records import (
+    Candidate,
+    Claim,
+    DeliveryFilter,
+    Followed,
+    NewDelivery,
+    NewReplay,
+    RunState,
+    Stored,
+    StoredRequest,
+)
 from receiver.deliveries.stats import WebhookStats
 from receiver.deliveries.views import Backlog, DeliveryRecord, DeliverySummary, FirstAnswer, KeptReply, RefusalCount
 from receiver.storage import Database
@@ -114,13 +126,36 @@ class DeliveryStore:
         at = to_micros(now)
         return await self._db.read(lambda c: claims.backlog(c, at))
 
-    async def replay(self, delivery_id: str, now: datetime, *, deployment: str | None = None) -> Stored | None:
-        """A new attempt of the same bytes, past de-duplication; None when there is nothing that may be replayed.
+    # what a person asks for
 
-        That is: a delivery that is unknown, unfinished or was refused, or one that never ran, without a `deployment`.
-        """
+    async def candidate(self, delivery_id: str) -> Candidate | None:
+        """Where a delivery stands that is to be replayed; None when there is none."""
+        return await self._db.read(lambda c: replays.candidate(c, delivery_id))
+
+    async def candidates(self, which: DeliveryFilter, limit: int, after: str | None) -> list[Candidate]:
+        """Deliveries that may be meant to be replayed, the oldest first, from the one behind `after`."""
+        return await self._db.read(lambda c: replays.candidates(c, which, limit, after))
+
+    async def replay(self, new: Sequence[NewReplay], now: datetime) -> list[int | None]:
+        """Add an attempt for each, past de-duplication: its number, None where the delivery has moved on meanwhile."""
         at = to_micros(now)
-        return await self._db.write(lambda c: follow.replay(c, delivery_id, deployment, at))
+        return await self._db.write(lambda c: replays.add(c, new, at))
+
+    async def discard(self, delivery_id: str, actor: str, now: datetime) -> Discarded:
+        """Cancel a delivery that is held, or waits at a paused webhook and is in nobody's hands."""
+        at = to_micros(now)
+        return await self._db.write(lambda c: discards.one(c, delivery_id, actor, at))
+
+    async def discard_waiting(self, webhook: str, actor: str, now: datetime, limit: int) -> tuple[int, bool]:
+        """Cancel what waits at a paused webhook and came before now, about `limit` of it; how many, whether all."""
+        at, total, after = to_micros(now), 0, ""
+        while total < limit:
+            count, more = await self._db.write(partial(discards.waiting, key=webhook, actor=actor, after=after, now=at))
+            total += count
+            if more is None:
+                return total, True
+            after = more
+        return total, False
 
     # the run
 
@@ -141,6 +176,11 @@ class DeliveryStore:
     async def unfinished(self, limit: int, after: str | None) -> list[Followed]:
         """Deliveries whose run has not ended, by id; `after` is the last id of the page before."""
         return await self._db.read(lambda c: follow.unfinished(c, limit, after))
+
+    async def unhappy(self, since: datetime, limit: int) -> list[Followed]:
+        """Attempts whose run failed, crashed or was cancelled since then, the latest first."""
+        at = to_micros(since)
+        return await self._db.read(lambda c: follow.unhappy(c, at, limit))
 
     async def flow_run(self, flow_run_id: str) -> tuple[str, int] | None:
         """The delivery and the number of the attempt that a run belongs to."""
@@ -169,8 +209,11 @@ class DeliveryStore:
         """Where a delivery stands; None for one that is not there."""
         return await self._db.read(lambda c: replies.standing(c, delivery_id))
 
-    async def answered(self, delivery_id: str, status: int, reason: Reason | None = None) -> None:
-        """Note the HTTP status of the answer where it was not known when the request was stored."""
+    async def answered(self, delivery_id: str, status: int | None, reason: Reason | None = None) -> None:
+        """Note the HTTP status of the answer where it was not known when the request was stored.
+
+        None says that there was none: the caller hung up.
+        """
         await self._db.write(lambda c: replies.answered(c, delivery_id, status, reason))
 
     # reading
@@ -179,13 +222,9 @@ class DeliveryStore:
         """Everything of a delivery but its body, with its attempts and every change of status."""
         return await self._db.read(lambda c: reads.get(c, delivery_id))
 
-    async def request(self, delivery_id: str) -> StoredRequest | None:
-        """A delivery's request, to make its context of again."""
-        return await self._db.read(lambda c: reads.request(c, delivery_id))
-
-    async def body(self, delivery_id: str) -> tuple[str, bytes] | None:
-        """The content type and the stored bytes of a delivery's body."""
-        return await self._db.read(lambda c: reads.body(c, delivery_id))
+    async def request(self, delivery_id: str, attempt: int = 1) -> StoredRequest | None:
+        """A delivery's request as an attempt has it, to make its context of again; None when it is not kept."""
+        return await self._db.read(lambda c: reads.request(c, delivery_id, attempt))
 
     async def first_answer(self, delivery_id: str) -> FirstAnswer | None:
         """What is needed to answer a duplicate as this delivery was answered."""

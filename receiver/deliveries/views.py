@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
@@ -48,10 +48,17 @@ class DeliverySummary:
 class AttemptRecord:
     """One start of a run. `due_at` is None unless it waits for its hand-over or is leased by `lease_owner`.
 
+    `cause` is `request` or `replay`; a replay has an `actor` who asked for it, and may be on an `edited` body.
+    `revision` is of the definition it was judged by.
+
     `queue_ms` is from being stored to being handed over, `start_ms` from there to the run's start, `run_ms` to its end.
     """
 
     number: int
+    cause: Literal["request", "replay"]
+    actor: str | None
+    edited: bool
+    revision: int
     status: Status
     deployment: str
     deployment_id: str | None

@@ -16,6 +16,7 @@ from receiver.deliveries.records import Claim, StoredRequest
 from receiver.deliveries.store import DeliveryStore
 from receiver.ingress.document import build_document, travels_by_reference
 from receiver.ingress.parse import parse_body
+from receiver.ingress.webhook import Webhook
 from receiver.webhooks.definitions import DefinitionStore
 
 _REMEMBERED = 256
@@ -25,10 +26,11 @@ _REMEMBERED = 256
 class _Definition:
     parameters: Template
     mode: str
+    scheme: str
 
 
 class StoredContexts:
-    """Makes the context document and the parameters of stored deliveries, with the definition they came in under."""
+    """Makes the context document and the parameters of stored deliveries, with the definition they were judged by."""
 
     def __init__(self, deliveries: DeliveryStore, definitions: DefinitionStore) -> None:
         self._deliveries = deliveries
@@ -37,11 +39,11 @@ class StoredContexts:
 
     async def parameters(self, claim: Claim) -> dict[str, Any]:
         """The parameters of an attempt's run; raises `Unusable`."""
-        request = await self._deliveries.request(claim.delivery_id)
+        request = await self._deliveries.request(claim.delivery_id, claim.attempt)
         if request is None:
             raise Unusable(Reason.PARAMETERS_INVALID, "the stored request has been purged")
         definition = await self._definition(claim.webhook, claim.revision)
-        document, by_reference = _document(request, claim.attempt, definition.mode)
+        document, by_reference = document_of(request, claim.attempt, definition.mode, definition.scheme)
         return render_parameters(
             definition.parameters,
             document,
@@ -53,13 +55,14 @@ class StoredContexts:
 
     async def document(self, delivery_id: str, attempt: int) -> bytes | None:
         """The context document of an attempt as JSON text; None when there is no such delivery."""
-        request = await self._deliveries.request(delivery_id)
+        request = await self._deliveries.request(delivery_id, attempt)
         if request is None:
             return None
-        mode = "async"
+        mode, scheme = "async", "unknown"
         with suppress(Unusable):
-            mode = (await self._definition(request.webhook, request.revision)).mode
-        return encode_document(_document(request, attempt, mode)[0]).encode()
+            definition = await self._definition(request.webhook, request.revision)
+            mode, scheme = definition.mode, definition.scheme
+        return encode_document(document_of(request, attempt, mode, scheme)[0]).encode()
 
     async def _definition(self, key: str, revision: int) -> _Definition:
         known = self._known.get((key, revision))
@@ -74,11 +77,28 @@ class StoredContexts:
             raise Unusable(Reason.TEMPLATE_ERROR, str(error)) from None
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        known = self._known[key, revision] = _Definition(parsed.parameters_template(), parsed.mode)
+        known = self._known[key, revision] = _Definition(parsed.parameters_template(), parsed.mode, parsed.scheme)
         return known
 
 
-def _document(request: StoredRequest, attempt: int, mode: str) -> tuple[dict[str, Any], bool]:
+def judge_again(webhook: Webhook, request: StoredRequest, attempt: int, now: datetime) -> None:
+    """The rules for an attempt that a person asks for: whether its body and its parameters can be used.
+
+    The filter is not asked: the person has been. Raises `Unusable` with paths.
+    """
+    document, by_reference = document_of(request, attempt, webhook.mode, webhook.scheme.name)
+    if webhook.schema is not None:
+        webhook.schema.check(document["data"])
+    render_parameters(
+        webhook.parameters, document, delivery_id=request.id, attempt=attempt, by_reference=by_reference, now=now
+    )
+
+
+def document_of(request: StoredRequest, attempt: int, mode: str, scheme: str) -> tuple[dict[str, Any], bool]:
+    """The context document of an attempt, and whether it travels by reference; raises `Unusable` for its body.
+
+    What was never verified says so: `{"scheme": "github", "secret": null, "unverified": true}`.
+    """
     parsed = parse_body(request.content_type or None, request.body)
     document = build_document(
         delivery_id=request.id,
@@ -91,7 +111,7 @@ def _document(request: StoredRequest, attempt: int, mode: str) -> tuple[dict[str
         query=request.query,
         params=request.params,
         client_ip=request.client_ip,
-        verification=request.verification,
+        verification=request.verification or {"scheme": scheme, "secret": None, "unverified": True},
         received_at=request.received_at,
         data=parsed.data,
         files=parsed.files,

@@ -182,18 +182,3 @@ async def test_a_delivery_that_is_not_there_is_404(api, identity, rest):
         answer = await caller.get(f"/deliveries/{identity}{rest}")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
-
-
-async def test_replay_says_that_it_is_not_available_yet(api):
-    identity = await stored(api)
-    async with api.client("write") as caller:
-        for path in (f"/deliveries/{identity}/replay", "/deliveries/replay"):
-            answer = await caller.post(path)
-            assert answer.status_code == 501
-            assert "not available yet" in answer.json()["detail"]
-
-
-async def test_a_list_never_reaches_past_its_moments(api):
-    await stored(api, received_at=NOW)
-    assert await listed(api, since=(NOW + timedelta(microseconds=1)).isoformat()) == []
-    assert await listed(api, until=NOW.isoformat()) == []

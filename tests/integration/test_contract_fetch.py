@@ -136,8 +136,8 @@ async def test_raw_bodies_and_files_are_fetched_as_bytes(receiver: HttpServer):
     assert await context.raw() == b"\0raw\xff"
     assert await context.files[0].read() == b"\0file\xff"
     assert [request.target for request in receiver.requests] == [
-        "/api/admin/deliveries/d1/body",
-        "/api/admin/deliveries/d1/files/0",
+        "/api/admin/deliveries/d1/body?attempt=2",
+        "/api/admin/deliveries/d1/files/0?attempt=2",
     ]
 
 

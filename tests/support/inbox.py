@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 from receiver.deliveries.lifecycle import Status
-from receiver.deliveries.records import Claim, DeduplicationClaim, NewDelivery, RunState
+from receiver.deliveries.records import Claim, DeduplicationClaim, NewDelivery, NewReplay, RunState
 from receiver.deliveries.store import DeliveryStore
 
 _numbers = count()
@@ -50,6 +50,12 @@ def new_delivery(*, event: str | None = None, window: timedelta = timedelta(days
         "received_at": received_at,
     }
     return NewDelivery(**{**usual, **fields})
+
+
+def new_replay(delivery_id: str, *, after: int, **fields: Any) -> NewReplay:
+    """A replay of a delivery whose latest attempt is `after`, asked for by somebody with the key `ann`."""
+    usual: dict[str, Any] = {"revision": 1, "actor": "ann", "deployment": "orders/main", "due_at": NOW}
+    return NewReplay(delivery_id=delivery_id, after=after, **{**usual, **fields})
 
 
 def _uuid7(moment: datetime) -> str:

@@ -8,7 +8,7 @@ from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.store import DeliveryStore
 from receiver.deliveries.views import DeliveryRecord
-from tests.support.inbox import NOW, claim_one, dispatched, ended, later, new_delivery, run_state
+from tests.support.inbox import NOW, claim_one, dispatched, ended, later, new_delivery, new_replay, run_state
 
 
 async def known(store: DeliveryStore, delivery_id: str) -> DeliveryRecord:
@@ -86,8 +86,7 @@ async def test_a_state_whose_name_says_more_is_shown(store: DeliveryStore) -> No
 
 async def test_only_the_latest_attempt_moves_the_delivery(store: DeliveryStore) -> None:
     delivery_id = await ended(store, Status.FAILED, "run-1")
-    replayed = await store.replay(delivery_id, later(10))
-    assert replayed is not None and replayed.status is Status.QUEUED
+    assert await store.replay([new_replay(delivery_id, after=1)], later(10)) == [2]
     claim = await claim_one(store, later(10))
     assert (claim.attempt, claim.deployment, claim.deployment_id) == (2, "orders/main", None)
     await store.handed_over(claim, "run-2", later(11))
@@ -102,22 +101,17 @@ async def test_only_the_latest_attempt_moves_the_delivery(store: DeliveryStore) 
     assert await store.flow_run("run-2") == (delivery_id, 2)
 
 
-async def test_what_is_under_way_unknown_or_refused_is_not_replayed(store: DeliveryStore) -> None:
-    under_way = await dispatched(store, "run")
-    refused = new_delivery(status=Status.REJECTED, reason=Reason.SIGNATURE_MISMATCH)
-    await store.record_refusal(refused)
-    for delivery_id in (under_way, refused.id, "nobody"):
-        assert await store.replay(delivery_id, NOW) is None
-
-
-async def test_what_never_ran_is_replayed_with_a_deployment(store: DeliveryStore) -> None:
-    held = new_delivery(status=Status.HELD, reason=Reason.SCHEMA_MISMATCH)
-    await store.accept(held, NOW)
-    assert await store.replay(held.id, NOW) is None
-    assert await store.replay(held.id, later(1), deployment="orders/main") is not None
-    assert (await claim_one(store, later(1))).attempt == 1
-    record = await known(store, held.id)
-    assert (record.status, record.reason) == (Status.QUEUED, None)
+async def test_runs_that_ended_badly_are_looked_at_for_a_while_the_latest_first(store: DeliveryStore) -> None:
+    long_ago = await ended(store, Status.FAILED, "run-1")
+    for status, run in ((Status.CRASHED, "run-2"), (Status.COMPLETED, "run-3"), (Status.CANCELLED, "run-4")):
+        await dispatched(store, run, later(60))
+        await store.follow(run_state(run, status, later(60 + int(run[-1]))), "event", later(70))
+    assert [each.flow_run_id for each in await store.unhappy(later(10), 10)] == ["run-4", "run-2"]
+    (last,) = (await store.unhappy(NOW, 10))[2:]
+    assert (last.delivery_id, last.status) == (long_ago, Status.FAILED)
+    assert len(await store.unhappy(NOW, 1)) == 1
+    assert await store.follow(run_state("run-4", Status.RUNNING, later(80)), "poll", later(80))
+    assert [each.flow_run_id for each in await store.unhappy(later(10), 10)] == ["run-2"]
 
 
 async def test_a_run_that_was_deleted_leaves_its_delivery_dead(store: DeliveryStore) -> None:

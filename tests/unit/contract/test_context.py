@@ -46,6 +46,7 @@ def test_a_flow_reads_every_part_of_its_request():
             size=3,
             index=0,
             delivery_id="d1",
+            attempt=2,
         ),
     )
     assert not context.by_reference

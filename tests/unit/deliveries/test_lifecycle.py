@@ -30,8 +30,9 @@ def test_staying_is_no_move(status: Status) -> None:
 
 
 @pytest.mark.parametrize("status", sorted(SET_ASIDE))
-def test_what_was_set_aside_is_only_queued_by_a_replay(status: Status) -> None:
-    assert moves_from(status) == {Status.QUEUED}
+def test_what_was_set_aside_is_queued_by_a_replay_or_if_held_discarded(status: Status) -> None:
+    discarded = {Status.CANCELLED} if status is Status.HELD else set()
+    assert moves_from(status) == {Status.QUEUED} | discarded
 
 
 def test_what_is_queued_is_handed_over_given_up_or_discarded() -> None:

@@ -1,0 +1,90 @@
+"""Replays: a new attempt of a stored request, on the same bytes or on an edited body, past de-duplication.
+
+Which one may be replayed is the admin desk's to say; here a replay is bound to what the desk saw. The queue throttles:
+an attempt is due when it is its turn, so nothing is lost by a restart, and what arrives meanwhile does not wait for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from receiver.contract.reasons import Reason
+from receiver.deliveries.lifecycle import UNFINISHED, Status
+from receiver.deliveries.reads import conditions
+from receiver.deliveries.records import Candidate, DeliveryFilter, NewReplay
+from receiver.storage.tables import attempt, delivery, status_change
+from receiver.storage.tables import replay as replay_table
+from receiver.storage.values import to_micros, to_text
+
+SOURCE = "replay"
+_CANDIDATE = select(
+    *(delivery.c[name] for name in ("id", "webhook", "revision", "status", "reason", "attempt", "body_size"))
+)
+
+
+def candidate(connection: Connection, delivery_id: str) -> Candidate | None:
+    """Where a delivery stands that somebody wants to replay; None when there is none."""
+    row = connection.execute(_CANDIDATE.where(delivery.c.id == to_text(delivery_id, 100))).one_or_none()
+    return None if row is None else _candidate(row)
+
+
+def candidates(connection: Connection, which: DeliveryFilter, limit: int, after: str | None) -> list[Candidate]:
+    """Deliveries of a filter, the oldest first, from the one behind `after`."""
+    query = _CANDIDATE.where(*conditions(which), delivery.c.id > to_text(after or "", 100))
+    return [_candidate(row) for row in connection.execute(query.order_by(delivery.c.id).limit(limit))]
+
+
+def add(connection: Connection, replays: Sequence[NewReplay], now: int) -> list[int | None]:
+    """Add an attempt for each replay: its number, None where the delivery is not as it was when it was looked at."""
+    return [_add(connection, new, now) for new in replays]
+
+
+def _add(connection: Connection, new: NewReplay, now: int) -> int | None:
+    query = select(delivery.c.webhook, delivery.c.status, delivery.c.attempt).where(delivery.c.id == new.delivery_id)
+    found = connection.execute(query.with_for_update()).one_or_none()
+    if found is None or found.attempt != new.after or Status(found.status) in UNFINISHED:
+        return None
+    number = new.after + 1
+    identity = {"delivery_id": new.delivery_id, "attempt": number}
+    made: dict[str, Any] = {
+        "delivery_id": new.delivery_id,
+        "number": number,
+        "webhook": found.webhook,
+        "status": Status.QUEUED.value,
+        "deployment": to_text(new.deployment, 500),
+        "deployment_id": new.deployment_id,
+        "flow_id": new.flow_id,
+        "due_at": to_micros(new.due_at),
+        "created_at": now,
+    }
+    actor, edited = to_text(new.actor, 200), new.body is not None
+    differs = {
+        "revision": new.revision,
+        "actor": actor,
+        "content_type": to_text(new.content_type, 300) if edited else None,
+        "body": new.body,
+    }
+    connection.execute(insert(attempt), [made])
+    connection.execute(insert(replay_table), [{**identity, **differs}])
+    standing = {"status": Status.QUEUED.value, "reason": None, "detail": "", "attempt": number, "updated_at": now}
+    connection.execute(update(delivery).where(delivery.c.id == new.delivery_id).values(**standing))
+    detail = f"by {actor}, with an edited body" if edited else f"by {actor}"
+    change = {**identity, "at": now, "source": SOURCE, "detail": detail}
+    moved = {"from_status": found.status, "to_status": Status.QUEUED.value}
+    connection.execute(insert(status_change), [{**change, **moved}])
+    return number
+
+
+def _candidate(row: Row[Any]) -> Candidate:
+    return Candidate(
+        id=row.id,
+        webhook=row.webhook,
+        revision=row.revision,
+        status=Status(row.status),
+        reason=Reason(row.reason) if row.reason else None,
+        attempt=row.attempt,
+        body_size=row.body_size,
+    )
