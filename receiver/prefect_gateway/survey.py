@@ -54,18 +54,13 @@ class PoolState:
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentState:
-    """A deployment. `pool` is None for one that a process of its own serves, then `ready` tells whether it does.
-
-    `parameter_schema` is the JSON Schema of its flow's parameters as Prefect keeps it.
-    """
+    """A deployment. `pool` is None for one that a process of its own serves, then `ready` tells whether it does."""
 
     name: str
     pool: str | None
     queue: str | None
     paused: bool
     ready: bool
-    parameter_schema: Mapping[str, Any]
-    enforces_schema: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,8 +191,6 @@ def _deployment(name: str, row: Mapping[str, Any]) -> DeploymentState:
         queue=row["work_queue_name"],
         paused=bool(row["paused"]),
         ready=row["status"] == "READY",
-        parameter_schema=row["parameter_openapi_schema"] or {},
-        enforces_schema=bool(row["enforce_parameter_schema"]),
     )
 
 

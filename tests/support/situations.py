@@ -20,15 +20,7 @@ WEBHOOK = WebhookFacts(
     deployment="orders/main",
     secret="block:webhook-secret/orders",
 )
-DEPLOYMENT = DeploymentState(
-    name="orders/main",
-    pool="webhooks",
-    queue="default",
-    paused=False,
-    ready=True,
-    parameter_schema={},
-    enforces_schema=True,
-)
+DEPLOYMENT = DeploymentState(name="orders/main", pool="webhooks", queue="default", paused=False, ready=True)
 POOL = PoolState(
     name="webhooks",
     type="warm",
