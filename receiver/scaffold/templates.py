@@ -18,10 +18,9 @@ _FLOW = '''"""The workflow behind the webhook `{key}`.
 
 from __future__ import annotations
 
+from flows.nodes import send_email
 from prefect import flow
 from pydantic import BaseModel
-
-from flows.nodes import send_email
 from receiver import {contract}
 
 TEAM = "team@example.com"  # who is told; mail is kept in .webhooks/mail until there is a block smtp/default
@@ -50,8 +49,9 @@ _SYNC_LAST = """    # The sender waits for it: this is its answer.
 
 _TEST = '''"""Tests of flows/{module}.py; run them with: pytest"""
 
-from flows.{module} import TEAM, {module}
 from receiver.testing import Server, deliver_now
+
+from flows.{module} import TEAM, {module}
 
 
 def test_the_team_is_told(webhooks_server: Server) -> None:
@@ -124,11 +124,10 @@ def source_of_test(scaffold: Scaffold) -> str:
 
 
 def trial(scaffold: Scaffold) -> str:
-    """The command that sends a first request; where the path has parameters, a person has to fill them in."""
-    body = json.dumps(SAMPLE)
+    """The command that sends a first request; of a path with parameters the address, for a person fills those in."""
     if path_parameters(scaffold.path or ""):
-        return f"curl -X POST http://127.0.0.1:8000/api/webhooks/{scaffold.path} --json '{body}'"
-    return f"webhooks send {scaffold.key} --data '{body}'"
+        return f"POST http://127.0.0.1:8000/api/webhooks/{scaffold.path}"
+    return f"webhooks send {scaffold.key} --data '{json.dumps(SAMPLE)}'"
 
 
 def _value(value: Any) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.admin import ServedApi, served_admin_api
+from tests.support.markdown import ROOT, blocks
 from tests.support.prefect import outside_environment
 
 
@@ -54,10 +55,13 @@ def test_what_is_written_passes_its_test_and_can_be_deployed(project: Path, rece
     assert 'webhooks send orders --data \'{"text": ' in made[0].stdout and "make it in Prefect" not in made[0].stdout
     assert "changed prefect.yaml" in made[1].stdout
 
-    pytest_ = [str(Path(sys.executable).with_name("pytest")), "-q", "-W", "error"]  # as a person types it
+    for block in blocks(ROOT / "docs" / "writing-flows.md", "python"):
+        (project / block.mark.removeprefix("file=")).write_text(block.text)
+    # As a person types it; what pytest-asyncio says of its own default is not about what was written.
+    pytest_ = [Path(sys.executable).with_name("pytest"), "-q", "-Werror", "-Wignore::pytest.PytestDeprecationWarning"]
     tested = subprocess.run(pytest_, cwd=project, env=outside_environment(), capture_output=True, text=True)
     assert tested.returncode == 0, tested.stdout + tested.stderr
-    assert "4 passed" in tested.stdout
+    assert "7 passed" in tested.stdout
 
     (project / "ruff.toml").write_text(
         'line-length = 120\nlint.select = ["A", "ANN", "B", "E", "F", "I", "N", "RUF", "UP"]'
