@@ -13,7 +13,7 @@ from receiver.contract.context import Context
 from receiver.contract.errors import DefinitionError
 from receiver.contract.model import WebhookDefinition
 
-_MANY = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+_NOTHING: dict[Any, Any] = {inspect.Parameter.VAR_POSITIONAL: [], inspect.Parameter.VAR_KEYWORD: {}}
 _WHOLE = "{{$context}}"
 
 
@@ -58,7 +58,7 @@ def check_filled(function: Callable[..., Any], definition: WebhookDefinition) ->
     """Raise DefinitionError (`parameters`) unless the definition's templates fit what the flow takes.
 
     Each parameter without a default is filled, none is filled that the flow has not, and the whole request goes to a
-    `Context` and to nothing else. Prefect hands `**more` over as one parameter of that name.
+    `Context` and to nothing else. To Prefect `**more` is one parameter of that name, and it requires that one too.
     """
     parameters = inspect.signature(function).parameters
     contexts = context_parameters(function)
@@ -66,7 +66,7 @@ def check_filled(function: Callable[..., Any], definition: WebhookDefinition) ->
     missing = [
         name
         for name, parameter in parameters.items()
-        if name not in given and parameter.default is inspect.Parameter.empty and parameter.kind not in _MANY
+        if name not in given and parameter.default is inspect.Parameter.empty
     ]
     unknown = [name for name in given if name not in parameters]
     line = _line_to_write(parameters, contexts, definition.parameters)
@@ -91,19 +91,22 @@ def _line_to_write(
     required = [
         name
         for name, parameter in parameters.items()
-        if name in given or (parameter.default is inspect.Parameter.empty and parameter.kind not in _MANY)
+        if name in given or (parameter.default is inspect.Parameter.empty)
     ]
     own = [name for name in required if name not in contexts]
     line: dict[str, Any] = {}
     for name in required:
         if name in contexts:
             line[name] = _WHOLE
+        elif name not in given and parameters[name].kind in _NOTHING:
+            line[name] = _NOTHING[parameters[name].kind]
         elif name in given and given[name] != _WHOLE:
             line[name] = given[name]
         else:
             line[name] = "{{$context.data}}" if len(own) == 1 else f"{{{{$context.data.{name}}}}}"
     text = ", ".join(
-        f'"{name}": "{value}"' if isinstance(value, str) else f'"{name}": ...' for name, value in line.items()
+        f'"{name}": "{value}"' if isinstance(value, str) else f'"{name}": {value if not value else "..."}'
+        for name, value in line.items()
     )
     return f"parameters={{{text}}}"
 

@@ -93,7 +93,7 @@ def test_what_does_not_fit_is_refused_by_prefect_before_the_first_line():
             None,
             r"fills 'data'.* write parameters=\{\"data\": \"\{\{\$context.data\}\}",
         ),
-        (lambda **more: more, {"a": "1"}, r"no parameter 'a'"),
+        (lambda **more: more, {"a": "1"}, r"nothing fills 'more' of the flow; write parameters=\{\"more\": \{\}\}"),
     ],
 )
 def test_templates_that_cannot_fill_the_flow_are_told_at_import(function: Any, parameters: Any, words: str):

@@ -110,7 +110,7 @@ def test_wrong_arguments_are_told_in_pythons_words():
 def received_by(function: Any, **arguments: Any) -> Any:
     """What the function gives for arguments as Prefect hands them over, under templates that fit it."""
     contexts = context_parameters(function)
-    named = [name for name, each in inspect.signature(function).parameters.items() if each.kind != each.VAR_KEYWORD]
+    named = inspect.signature(function).parameters
     parameters = {name: "{{$context}}" if name in contexts else "{{$context.data}}" for name in named}
     return webhook("k", parameters=parameters, **OPEN)(flow(function)).fn(**arguments)
 
@@ -157,7 +157,7 @@ def test_a_flow_may_take_any_arguments_and_no_context():
     def many(*values: int, **named: Any) -> Any:
         return values, named
 
-    wrapped = webhook("k", parameters={}, **OPEN)(flow(many))
+    wrapped = webhook("k", parameters={"values": [], "named": {}}, **OPEN)(flow(many))
     assert wrapped.fn(1, 2, a=ENVELOPE) == ((1, 2), {"a": ENVELOPE})
 
     def nothing() -> str:
