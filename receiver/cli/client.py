@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from receiver.cli.output import printable_lines
 from receiver.contract.errors import WebhooksError
 
 if TYPE_CHECKING:
@@ -113,15 +114,26 @@ class AdminClient:
             return False
         return True
 
+    def content(self, path: str) -> bytes:
+        """The bytes that a GET answers with."""
+        return self._answer("GET", path, {}, None).content
+
     def request(self, method: str, path: str, *, query: Mapping[str, Any] | None = None, content: object = None) -> Any:
         """The JSON answer to a request, None when it has no body. `path` is below `/api/admin`."""
+        response = self._answer(method, path, query or {}, content)
+        try:
+            return response.json() if response.content else None
+        except ValueError:
+            raise ReceiverAbsent(f"What answers at {self.url} is not the receiver. Set WEBHOOKS_URL.") from None
+
+    def _answer(self, method: str, path: str, query: Mapping[str, Any], content: object) -> httpx.Response:
         import httpx
 
         try:
             response = self._http.request(
                 method,
                 f"{self.url}/api/admin{path}",
-                params=dict(query or {}),
+                params=dict(query),
                 headers={"Authorization": f"Bearer {self._key}"},
                 json=content,
             )
@@ -133,10 +145,7 @@ class AdminClient:
             raise ReceiverAbsent(f"{self.url} did not answer as HTTP should: {type(error).__name__}.") from None
         if response.status_code >= HTTPStatus.BAD_REQUEST:
             raise _refusal(response, self.url)
-        try:
-            return response.json() if response.content else None
-        except ValueError:
-            raise ReceiverAbsent(f"What answers at {self.url} is not the receiver. Set WEBHOOKS_URL.") from None
+        return response
 
 
 def _refusal(response: httpx.Response, url: str) -> CommandFailed:
@@ -183,7 +192,7 @@ def failures_told() -> Iterator[None]:
     try:
         yield
     except (CommandFailed, WebhooksError) as failure:
-        print(f"webhooks: {failure}", file=sys.stderr)
+        print(f"webhooks: {printable_lines(str(failure))}", file=sys.stderr)  # it may quote what a sender chose
         raise typer.Exit(1) from None
     except BrokenPipeError:  # the reader, `head` for example, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,9 +10,25 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.text import Text
 
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _PLAIN_WIDTH = 10_000
+STATUS_STYLES = {
+    "rejected": "magenta",
+    "filtered": "dim",
+    "duplicate": "dim",
+    "held": "bold yellow",
+    "queued": "cyan",
+    "dispatched": "cyan",
+    "running": "blue",
+    "completed": "green",
+    "failed": "bold red",
+    "crashed": "bold red",
+    "cancelled": "yellow",
+    "dead": "bold red",
+}
+"""The colour of each status, wherever one is shown."""
 
 
 def printable(value: object) -> str:
@@ -37,7 +53,10 @@ def print_json(value: object) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, header: bool = True) -> None:
-    """Print rows in columns; piped into a program, no row is ever folded or cut."""
+    """Print rows in columns; piped into a program, no row is ever folded or cut.
+
+    A cell is any value, made `printable` here, or a `Text` that is so already.
+    """
     from rich.table import Table
     from rich.text import Text
 
@@ -45,8 +64,25 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, hea
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(printable(value)) for value in row))
+        table.add_row(*(value if isinstance(value, Text) else Text(printable(value)) for value in row))
     print_rich(table)
+
+
+def status_text(status: str) -> Text:
+    """A status in its colour."""
+    from rich.text import Text
+
+    return Text(printable(status), style=STATUS_STYLES.get(status, ""))
+
+
+def print_line(line: Text) -> None:
+    """Print a line of `printable` text at once, never folded; in colour on a terminal."""
+    from rich.console import Console
+
+    if sys.stdout.isatty():
+        Console().print(line, soft_wrap=True)
+    else:
+        print(line.plain.rstrip(), flush=True)
 
 
 def print_rich(what: RenderableType) -> None:

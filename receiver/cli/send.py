@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from http import HTTPStatus
 from http.client import responses
 from pathlib import Path
@@ -12,11 +13,15 @@ from urllib.parse import quote
 import typer
 
 from receiver.cli import app
-from receiver.cli.client import CommandFailed, connected
-from receiver.cli.output import print_json, printable, printable_lines
+from receiver.cli.client import AdminClient, CommandFailed, connected
+from receiver.cli.output import print_json, print_line, printable, printable_lines, status_text
+from receiver.deliveries.lifecycle import UNFINISHED, Status
 
 _HEADERS_OF_NOTE = ("webhook-delivery-id", "webhook-duplicate-of", "retry-after", "location", "allow", "content-type")
 _JSON = "application/json"
+_EVERY_SECONDS = 0.5
+_LONGEST_WAIT = 3600.0
+_BAD_ENDS = {Status.HELD, Status.FAILED, Status.CRASHED, Status.CANCELLED, Status.DEAD}
 
 
 @app.command()
@@ -24,25 +29,47 @@ def send(
     key: Annotated[str, typer.Argument(help="The webhook's key.")],
     file: Annotated[Path | None, typer.Option(help="Send this file's bytes; `-` is standard input.")] = None,
     data: Annotated[str | None, typer.Option(help="Send this JSON.")] = None,
-    example: Annotated[str | None, typer.Option(help="Send an example of the webhook's scheme, by name.")] = None,
+    example: Annotated[str | None, typer.Option(hidden=True)] = None,  # not available yet: the receiver says so
     header: Annotated[list[str] | None, typer.Option(help="A header, `X-GitHub-Event: push`; may be repeated.")] = None,
     query: Annotated[str, typer.Option(help="The query, `a=1&b=2`.")] = "",
     method: Annotated[str | None, typer.Option(help="The method; default the webhook's first.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the run's end and print each change.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; with --wait the delivery at its end.")] = False,
 ) -> None:
     """Send one request to a webhook, signed as its scheme demands, and print the answer.
 
-    The receiver signs it: no secret leaves it. Exit code 1 when the answer's status is 400 or more.
+    The receiver signs it: no secret leaves it. Exit code 1 when the answer's status is 400 or more, or the run that
+    was waited for did not complete.
+
+    Example: webhooks send orders --data '{"id": 7}' --wait
     """
     with connected() as client:
         sample = make_sample(file, data, example, header or [], query, method)
         answer = client.request("POST", f"/webhooks/{quote(key, safe='')}/send", content=sample)
-        if as_json:
-            print_json(answer)
-        else:
+        identity, good = answer["delivery_id"], answer["status"] < HTTPStatus.BAD_REQUEST
+        if not as_json:
             _print_answer(answer)
-    if answer["status"] >= HTTPStatus.BAD_REQUEST:
+        ended = _wait(client, identity, quiet=as_json) if wait and good and identity else None
+        if as_json:
+            print_json(answer if ended is None else {**answer, "delivery": ended})
+        elif identity:
+            print(f"\nNext: webhooks show {printable(identity)}")
+    if not good or (ended is not None and ended["status"] in _BAD_ENDS):
         raise typer.Exit(1)
+
+
+def _wait(client: AdminClient, delivery_id: str, *, quiet: bool) -> dict[str, Any]:
+    """The delivery once it has ended; each of its statuses is printed."""
+    known, until = "", time.monotonic() + _LONGEST_WAIT
+    while time.monotonic() < until:
+        delivery: dict[str, Any] = client.get(f"/deliveries/{quote(delivery_id, safe='')}")
+        if delivery["status"] != known and not quiet:
+            print_line(status_text(delivery["status"]))
+        known = delivery["status"]
+        if known not in UNFINISHED:
+            return delivery
+        time.sleep(_EVERY_SECONDS)
+    raise CommandFailed(f"It has not ended within an hour. Look again: webhooks show {delivery_id}")
 
 
 def make_sample(
@@ -90,5 +117,3 @@ def _print_answer(answer: dict[str, Any]) -> None:
         print(printable_lines(answer["body"]))
     elif answer["body_base64"]:
         print(f"\n({len(base64.b64decode(answer['body_base64']))} bytes that are not text; --json has them)")
-    if answer["delivery_id"]:
-        print(f"\nNext: webhooks show {printable(answer['delivery_id'])}")
