@@ -96,7 +96,13 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
     catalog = Catalog(definitions.version, _loader(definitions))
     contexts = StoredContexts(deliveries, definitions)
     rendezvous = Rendezvous(deliveries, gateway)
-    follower = Follower(deliveries, gateway, poll_seconds=settings.dispatch.poll_seconds, on_status=rendezvous.ended)
+    follower = Follower(
+        deliveries,
+        gateway,
+        poll_seconds=settings.dispatch.poll_seconds,
+        on_status=rendezvous.ended,
+        on_suspended=rendezvous.suspended,
+    )
     deployments = Deployments(
         gateway, rules_of, lambda: {each.deployment for each in catalog.routes.all() if each.state != "disabled"}
     )

@@ -52,7 +52,7 @@ def standing(connection: Connection, delivery_id: str) -> Status | None:
     return None if found is None else Status(found)
 
 
-def answered(connection: Connection, delivery_id: str, status: int, reason: Reason | None) -> None:
-    """Note the status of the answer that was given, and why it was none that was meant."""
+def answered(connection: Connection, delivery_id: str, status: int | None, reason: Reason | None) -> None:
+    """Note the status of the answer that was given (None: the caller was gone), and why it was none that was meant."""
     values: dict[str, Any] = {"response_status": status} | ({"reason": reason.value} if reason else {})
     connection.execute(update(delivery).where(delivery.c.id == delivery_id).values(**values))

@@ -45,8 +45,10 @@ class Follower:
         *,
         poll_seconds: float,
         on_status: Callable[[str, Status], None] = lambda _delivery_id, _status: None,
+        on_suspended: Callable[[str], None] = lambda _delivery_id: None,
     ) -> None:
         self._on_status = on_status
+        self._on_suspended = on_suspended
         self._runs = runs
         self._orchestrator = orchestrator
         self._poll_seconds = poll_seconds
@@ -75,9 +77,9 @@ class Follower:
             deliveries = {run.flow_run_id: run.delivery_id for run in page}
             states = await self._orchestrator.read_states(list(deliveries))
             for state in states:
-                if (ours := _translate(state)) is not None:
+                if (ours := run_state_of(state)) is not None:
                     changes += await self._runs.follow(ours, "poll")
-                    self._on_status(deliveries[state.flow_run_id], ours.status)
+                    self._tell(deliveries[state.flow_run_id], state, ours)
             for state in states:
                 deliveries.pop(state.flow_run_id, None)
             missing |= deliveries
@@ -102,10 +104,15 @@ class Follower:
             await asyncio.sleep(_RECONNECT_SECONDS)
 
     async def _heard(self, state: PrefectState) -> None:
-        if (ours := _translate(state)) is not None:
+        if (ours := run_state_of(state)) is not None:
             if state.delivery_id is not None:
-                self._on_status(state.delivery_id, ours.status)
+                self._tell(state.delivery_id, state, ours)
             await self._apply(ours, "event")
+
+    def _tell(self, delivery_id: str, state: PrefectState, ours: RunState) -> None:
+        self._on_status(delivery_id, ours.status)
+        if state.type == "PAUSED":  # Suspended ones too: it waits for a person
+            self._on_suspended(delivery_id)
 
     async def _apply(self, state: RunState, source: str) -> None:
         with suppress(StoreUnavailable):
@@ -128,7 +135,8 @@ class Follower:
                 log.debug("unfinished runs are looked at later: %s", error)
 
 
-def _translate(state: PrefectState) -> RunState | None:
+def run_state_of(state: PrefectState) -> RunState | None:
+    """Prefect's state as ours; None for a type that is not known here."""
     status = FROM_PREFECT.get(state.type)
     if status is None:
         return None

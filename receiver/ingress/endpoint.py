@@ -46,6 +46,11 @@ class _AsgiArrival:
         except TimeoutError:
             raise Refused(Reason.BODY_INCOMPLETE, f"not whole after {BODY_SECONDS:g} s") from None
 
+    async def hung_up(self) -> None:
+        """Return when the sender is gone; to be awaited after `read`."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
     async def _read(self, limit: int) -> bytes:
         message = await self._receive()
         if message["type"] == "http.request" and not message.get("more_body", False):

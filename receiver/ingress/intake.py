@@ -31,7 +31,7 @@ from receiver.ingress.vault import SecretUnavailable, Vault
 from receiver.ingress.verify.base import Secrets, Verified
 from receiver.ingress.webhook import Webhook
 from receiver.prefect_gateway import DeploymentRef
-from receiver.replies.rendezvous import Rendezvous
+from receiver.replies.rendezvous import HungUp, Outcome, Rendezvous
 from receiver.storage import StoreUnavailable
 from receiver.webhooks.catalog import Catalog, Found
 
@@ -63,6 +63,9 @@ class Arrival(Protocol):
         """The address of the other end of the connection."""
 
     async def read(self, limit: int) -> bytes: ...
+
+    async def hung_up(self) -> None:
+        """Returns when the sender is gone; awaited only after `read`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,29 +195,43 @@ class Intake:
         stored = await self._w.store.accept(row, now)
         if stored.status is Status.QUEUED and judgement.reason is not Reason.PAUSED:
             self._w.stored()  # of a paused webhook nothing is to be started; the dispatcher's own round will do
-        answer, reason = await self._awaited(progress, webhook, judgement, stored)
-        if answer is None:
+        reason: Reason | None = None
+        more: dict[str, Any] = {}
+        outcome = await self._outcome(arrival, progress, webhook, judgement, stored)
+        if outcome is None:
             answer = self._accepted(progress, webhook, judgement, stored)
-        if answer.status != row.response_status:
+        else:
+            answer, reason = self._answer_of(outcome, progress, webhook, judgement, stored)
+        # Who hung up got no answer: neither the row nor the log names a status of one.
+        answered = None if isinstance(outcome, HungUp) else answer.status
+        if answered != row.response_status:
             with suppress(StoreUnavailable):
-                await self._w.store.answered(stored.id, answer.status, reason)
-        more = {"reason": reason} if reason else {}
-        self._log(progress, stored.status, answer.status, duplicate_of=stored.duplicate_of, **more)
+                await self._w.store.answered(stored.id, answered, reason)
+        if reason is not None:
+            more["reason"] = reason
+        if answered is None:
+            more["detail"] = "the caller hung up before the answer"
+        self._log(progress, stored.status, answered, duplicate_of=stored.duplicate_of, **more)
         return answer
 
-    async def _awaited(
-        self, progress: _Progress, webhook: Webhook, judgement: Judgement, stored: Stored
-    ) -> tuple[Answer | None, Reason | None]:
-        """The answer of a synchronous webhook's run; None where nothing is to be waited for."""
+    async def _outcome(
+        self, arrival: Arrival, progress: _Progress, webhook: Webhook, judgement: Judgement, stored: Stored
+    ) -> Outcome | None:
+        """What became of a synchronous webhook's run; None where nothing is to be waited for."""
         if webhook.mode != "sync" or judgement.reason is Reason.PAUSED:
-            return None, None
+            return None
         runs = stored.status is Status.QUEUED
         if not runs and (stored.duplicate_of is None or webhook.is_open):
-            return None, None
+            return None
+        left = max(webhook.timeout - progress.elapsed_ms() / 1000, 0.001)
+        awaited = stored.duplicate_of or stored.id
+        return await self._w.rendezvous.wait(awaited, left, fresh=runs, hung_up=arrival.hung_up)
+
+    def _answer_of(
+        self, outcome: Outcome, progress: _Progress, webhook: Webhook, judgement: Judgement, stored: Stored
+    ) -> tuple[Answer, Reason | None]:
         awaited = stored.duplicate_of or stored.id
         extra = [("webhook-duplicate-of", awaited)] if stored.duplicate_of else []
-        left = webhook.timeout - progress.elapsed_ms() / 1000
-        outcome = await self._w.rendezvous.wait(awaited, max(left, 0.001), fresh=runs)
         return synchronous.answer(
             outcome,
             webhook,
@@ -322,7 +339,7 @@ class Intake:
             receive_ms=progress.elapsed_ms(),
         )
 
-    def _log(self, progress: _Progress, status: str, answered: int, **more: Any) -> None:
+    def _log(self, progress: _Progress, status: str, answered: int | None, **more: Any) -> None:
         webhook, request, judgement = progress.webhook, progress.request, progress.judgement
         if judgement is not None:
             more = {"reason": judgement.reason, "detail": judgement.detail, **more}

@@ -5,6 +5,7 @@ The signature never leaves this process: the caller sees the answer alone.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -88,3 +89,7 @@ class _SampleArrival:
 
     async def read(self, limit: int) -> bytes:  # noqa: ARG002 (the rule on size judges the content-length)
         return self._body
+
+    async def hung_up(self) -> None:
+        """Never: the answer goes to a caller of ours."""
+        await asyncio.Event().wait()

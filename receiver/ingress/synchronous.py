@@ -13,7 +13,7 @@ from receiver.deliveries.lifecycle import Status
 from receiver.ingress import answers
 from receiver.ingress.answers import Answer, Header
 from receiver.ingress.webhook import Webhook
-from receiver.replies.rendezvous import Ended, Outcome, Replied, TimeOver
+from receiver.replies.rendezvous import Ended, HungUp, Outcome, Replied, TimeOver
 
 RETRY_AFTER: tuple[Header, ...] = (("retry-after", str(answers.RETRY_AFTER_SECONDS)),)
 
@@ -41,12 +41,12 @@ def answer(
                 words = "The reply of the workflow cannot be sent."
                 return _failed(500, words, delivery_id, shown_id, extra), Reason.BAD_REPLY
             return answers.replied(reply, delivery_id, extra=extra), None
-        case Ended() | TimeOver():
+        case Ended() | TimeOver() | HungUp():
             return _without_reply(outcome, webhook, delivery_id, shown_id, status_url, extra), None
 
 
 def _without_reply(
-    outcome: Ended | TimeOver,
+    outcome: Ended | TimeOver | HungUp,
     webhook: Webhook,
     delivery_id: str,
     shown_id: str,
@@ -62,7 +62,7 @@ def _without_reply(
             return _failed(503, words, delivery_id, shown_id, [*extra, *RETRY_AFTER])
         case Ended(status):
             return _failed(500, f"The workflow {status}.", delivery_id, shown_id, extra)
-        case TimeOver():
+        case TimeOver() | HungUp():  # who hung up sees none of it
             if webhook.on_timeout == 504:
                 words = "The workflow goes on; its answer did not come in time."
                 return _failed(504, words, delivery_id, shown_id, extra, status_url=status_url)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,10 +37,15 @@ class Ended:
 
 @dataclass(frozen=True)
 class TimeOver:
-    """Nobody replied in time; the run goes on."""
+    """Nobody replied in time, or the run waits for a person; the run goes on."""
 
 
-Outcome = Replied | Ended | TimeOver
+@dataclass(frozen=True)
+class HungUp:
+    """The caller is gone, so nobody waits any more; the run goes on."""
+
+
+Outcome = Replied | Ended | TimeOver | HungUp
 
 
 class Replies(Protocol):
@@ -71,10 +76,17 @@ class Rendezvous:
         self._source = source
         self._waiting: dict[str, set[asyncio.Future[Outcome]]] = {}
 
-    async def wait(self, delivery_id: str, seconds: float, *, fresh: bool) -> Outcome:
-        """What became of a delivery within so many seconds. `fresh` says that it was stored just now."""
+    async def wait(
+        self, delivery_id: str, seconds: float, *, fresh: bool, hung_up: Callable[[], Awaitable[None]]
+    ) -> Outcome:
+        """What became of a delivery within so many seconds.
+
+        `fresh` says that it was stored just now; `hung_up()` returns when the caller is gone.
+        """
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(delivery_id, set()).add(future)
+        leaving = asyncio.ensure_future(hung_up())
+        leaving.add_done_callback(lambda _: _settle(future, HungUp()))
         try:
             async with asyncio.timeout(seconds):
                 if not fresh:
@@ -88,6 +100,7 @@ class Rendezvous:
         except TimeoutError:
             return TimeOver()
         finally:
+            leaving.cancel()
             others = self._waiting[delivery_id]
             others.discard(future)
             if not others:
@@ -102,6 +115,10 @@ class Rendezvous:
             asyncio.get_running_loop().call_later(_GRACE_SECONDS, self._tell, delivery_id, Ended(status))
         else:
             self._tell(delivery_id, Ended(status))
+
+    def suspended(self, delivery_id: str) -> None:
+        """The run waits for a person, which may take days: whoever waits is answered as when the time is over."""
+        self._tell(delivery_id, TimeOver())
 
     def let_go(self) -> None:
         """The receiver stops: whoever waits is told that the time is over; the run goes on."""
@@ -132,8 +149,7 @@ class Rendezvous:
 
     def _tell(self, delivery_id: str, outcome: Outcome) -> None:
         for future in self._waiting.get(delivery_id, ()):
-            if not future.done():
-                future.set_result(outcome)
+            _settle(future, outcome)
 
     async def _known(self, delivery_id: str) -> Outcome | None:
         """The outcome of a delivery that came earlier."""
@@ -157,3 +173,9 @@ class Rendezvous:
 
     async def _record(self, reply: ReplyEvent) -> None:
         await self._store.record_reply(reply.delivery_id, reply.attempt, reply.wire, datetime.now(UTC))
+
+
+def _settle(future: asyncio.Future[Outcome], outcome: Outcome) -> None:
+    """The first outcome counts."""
+    if not future.done():
+        future.set_result(outcome)

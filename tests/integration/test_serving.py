@@ -171,7 +171,7 @@ def parted(answer: bytes) -> tuple[int, dict[str, str], bytes]:
 
 
 def test_whatever_is_not_served_gets_the_same_404_and_a_line(receiver: Serving):
-    before = len(await receiver.logged())
+    before = len(receiver.logged())
     answers = []
     for start in HEADS.values():
         odd = "Host: a@b:c/d\r\nX-Odd: \xe9\xff\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"
@@ -181,7 +181,8 @@ def test_whatever_is_not_served_gets_the_same_404_and_a_line(receiver: Serving):
         headers.pop("date")
         assert status == 404
     assert all(answer == answers[0] for answer in answers), dict(zip(HEADS, answers, strict=True))
-    lines = (await receiver.logged())[before:]
+    wait_until(lambda: len(receiver.logged()) >= before + len(HEADS), 20, what="every line is written")
+    lines = receiver.logged()[before:]
     assert [line["answered"] for line in lines] == [404] * len(HEADS)
     assert [line["reason"] for line in lines[-3:]] == ["webhook_disabled"] * 3
 
@@ -212,6 +213,19 @@ def test_a_sender_that_asks_first_is_told_before_it_sends(receiver: Serving):
     assert interim == b"HTTP/1.1 100 Continue" and parted(final)[0] == 202
 
 
+def test_a_caller_that_hangs_up_is_waited_for_no_longer_and_its_delivery_stays(receiver: Serving):
+    receiver.define("impatient", mode="sync", timeout=120)
+    mine = {"webhook": "impatient"}
+    with socket.create_connection(("127.0.0.1", receiver.port), 20) as connection:
+        connection.sendall(b"POST /api/webhooks/impatient HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}")
+        wait_until(lambda: _stored(receiver, **mine), 20, what="the request is stored")
+    wait_until(lambda: "hung up" in str(receiver.logged()[-1:]), 20, what="the hang-up is noticed")
+    line = receiver.logged()[-1]
+    assert (line["webhook"], line["status"]) == ("impatient", "queued") and "answered" not in line
+    [row] = _stored(receiver, **mine)
+    assert (row["status"], row["response_status"]) == ("queued", None)
+
+
 def test_a_stop_answers_who_waits_and_gives_the_delivery_to_the_next_receiver(tmp_path: Path):
     with serving(tmp_path) as running:
         running.define("sync", mode="sync", timeout=120)
@@ -220,13 +234,13 @@ def test_a_stop_answers_who_waits_and_gives_the_delivery_to_the_next_receiver(tm
             wait_until(lambda: _stored(running), 20, what="the request is stored")
             assert running.stop() == 0, running.said()
             status_url = answer.result(20).json()["status_url"]
-        assert answer.result().status_code == 202 and (await running.logged())[-1]["answered"] == 202
+        assert answer.result().status_code == 202 and running.logged()[-1]["answered"] == 202
         assert "Traceback" not in running.said()
     with serving(tmp_path) as again:
         shown = again.http.get(httpx.URL(status_url).raw_path.decode())
         assert shown.json()["status"] == "queued"
 
 
-def _stored(running: Serving) -> bool:
+def _stored(running: Serving, **filters: str) -> list[dict[str, Any]]:
     headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
-    return bool(running.http.get("/api/admin/deliveries", headers=headers).json()["items"])
+    return list(running.http.get("/api/admin/deliveries", headers=headers, params=filters).json()["items"])

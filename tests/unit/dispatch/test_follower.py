@@ -112,3 +112,15 @@ async def test_an_inbox_that_is_away_and_a_state_of_another_prefect_end_nothing(
     runs.down = True
     await follower._heard(state("r1", "RUNNING", "d1"))
     assert told == [("d1", Status.RUNNING)] and not runs.statuses
+
+
+async def test_of_a_run_that_waits_for_a_person_who_waits_for_it_is_told_by_event_and_by_poll():
+    runs = Runs(r1="d1", r2="d2")
+    prefect = RecordingOrchestrator(run_states={"r1": state("r1", "PAUSED"), "r2": state("r2", "RUNNING")})
+    suspended: list[str] = []
+    follower = Follower(runs, prefect, poll_seconds=3600, on_suspended=suspended.append)
+    await follower._heard(state("r1", "PAUSED", "d1"))
+    await follower._heard(state("r2", "RUNNING", "d2"))
+    assert suspended == ["d1"]
+    await follower.poll_once()
+    assert suspended == ["d1", "d1"] and runs.statuses["r1"] is Status.RUNNING

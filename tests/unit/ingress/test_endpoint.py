@@ -104,3 +104,11 @@ async def test_what_a_refused_sender_still_sends_is_taken_before_the_connection_
     assert wire.headers == {b"content-length": b"2", b"connection": b"close"}
     assert [message.get("body") for message in wire.sent[1:]] == [b"no", None]
     assert wire.messages == [chunk(b"the next request")]
+
+
+async def test_a_sender_is_gone_when_its_connection_is():
+    wire = Wire(chunk(b"a", more=False), chunk(b"", more=False))
+    arrival = _AsgiArrival(scope(), wire.receive)
+    await arrival.read(1)
+    await arrival.hung_up()
+    assert wire.messages == []

@@ -29,6 +29,9 @@ class Arrived:
     async def read(self, limit: int) -> bytes:
         return b""
 
+    async def hung_up(self) -> None:
+        raise AssertionError("nothing is waited for here")
+
 
 def broken_intake(stream: Any) -> Intake:
     async def fails() -> Any:

@@ -12,7 +12,7 @@ import pytest
 
 from receiver.deliveries.lifecycle import Status
 from receiver.prefect_gateway import PrefectUnavailable, ReplyEvent
-from receiver.replies.rendezvous import Ended, Outcome, Rendezvous, Replied, TimeOver
+from receiver.replies.rendezvous import Ended, HungUp, Outcome, Rendezvous, Replied, TimeOver
 from receiver.storage import StoreUnavailable
 
 WIRE = {"v": 1, "status": 201, "headers": {}, "body": None}
@@ -70,6 +70,13 @@ class Setting:
     def __init__(self) -> None:
         self.kept, self.source = Kept(), Source()
         self.rendezvous = Rendezvous(self.kept, self.source)
+        self.gone = asyncio.Event()
+
+    async def hung_up(self) -> None:
+        await self.gone.wait()
+
+    async def wait(self, delivery_id: str, seconds: float, *, fresh: bool) -> Outcome:
+        return await self.rendezvous.wait(delivery_id, seconds, fresh=fresh, hung_up=self.hung_up)
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -81,7 +88,7 @@ class Setting:
 
     async def waiting(self, delivery_id: str = "d", *, fresh: bool = True) -> asyncio.Task[Outcome]:
         """A caller that waits already."""
-        task = asyncio.create_task(self.rendezvous.wait(delivery_id, 20, fresh=fresh))
+        task = asyncio.create_task(self.wait(delivery_id, 20, fresh=fresh))
         await asyncio.sleep(0)
         return task
 
@@ -106,7 +113,7 @@ async def test_everybody_who_waits_gets_the_reply_and_it_is_kept(setting: Settin
         setting.source.sent.put_nowait(event("another"))
         setting.source.sent.put_nowait(event())
         assert [await caller for caller in callers] == [Replied(WIRE)] * 3
-        assert await setting.rendezvous.wait("d", 20, fresh=False) == Replied(WIRE)
+        assert await setting.wait("d", 20, fresh=False) == Replied(WIRE)
     assert setting.nobody_is_left()
 
 
@@ -160,11 +167,11 @@ async def test_an_inbox_that_cannot_be_read_takes_no_answer_from_anybody(setting
 
 async def test_a_duplicate_of_an_ended_delivery_does_not_wait(setting: Setting):
     setting.kept.statuses["d"] = Status.CANCELLED
-    assert await setting.rendezvous.wait("d", 20, fresh=False) == Ended(Status.CANCELLED)
+    assert await setting.wait("d", 20, fresh=False) == Ended(Status.CANCELLED)
 
 
 async def test_time_over_and_a_caller_that_is_cancelled_leave_nothing_behind(setting: Setting):
-    assert await setting.rendezvous.wait("d", 0.001, fresh=True) == TimeOver()
+    assert await setting.wait("d", 0.001, fresh=True) == TimeOver()
     caller = await setting.waiting()
     caller.cancel()
     await asyncio.wait({caller}, timeout=20)
@@ -175,3 +182,32 @@ async def test_a_receiver_that_stops_lets_everybody_go(setting: Setting):
     callers = [await setting.waiting("a"), await setting.waiting("b")]
     setting.rendezvous.let_go()
     assert [await caller for caller in callers] == [TimeOver()] * 2
+
+
+async def test_a_caller_that_hangs_up_waits_no_longer_and_the_reply_is_kept_all_the_same(setting: Setting):
+    async with setting.listening():
+        callers = [await setting.waiting() for _ in range(2)]
+        setting.gone.set()
+        assert [await caller for caller in callers] == [HungUp()] * 2
+        assert setting.nobody_is_left()
+        setting.source.sent.put_nowait(event())
+        async with asyncio.timeout(20):
+            while not setting.kept.wires:
+                await asyncio.sleep(0)
+    assert setting.kept.wires == {"d": WIRE}
+
+
+async def test_nobody_listens_for_a_hang_up_once_the_answer_is_there(setting: Setting):
+    caller = await setting.waiting()
+    setting.rendezvous.ended("d", Status.FAILED)
+    await caller
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_who_waits_for_a_run_that_waits_for_a_person_is_answered_at_once(setting: Setting):
+    caller, another = await setting.waiting("d"), await setting.waiting("e")
+    setting.rendezvous.suspended("d")
+    assert await caller == TimeOver() and not another.done()
+    setting.rendezvous.let_go()
+    await another
