@@ -11,8 +11,10 @@ from receiver.contract.errors import DefinitionError
 from receiver.contract.fields import check_key
 
 _OURS = frozenset({"nodes", "worker"})
-_USED = frozenset({"flow", "json", "message", "send_email", "webhook", "context"})
-"""What the new module names already, so that its flow cannot."""
+_USED = frozenset(
+    {"context", "deliver_now", "delivered", "flow", "mail", "message", "send_email", "webhook", "webhooks_server"}
+)
+"""What the new files name already, so that a flow cannot."""
 
 
 def module_name(key: str, installed: Container[str] = ()) -> str:
@@ -32,7 +34,7 @@ def module_name(key: str, installed: Container[str] = ()) -> str:
         (name in sys.stdlib_module_names, "is the name of a module of Python's own, which it would hide"),
         (hasattr(builtins, name), "is the name of a function of Python's own, which it would hide"),
         (name in _OURS or name in installed, f"is taken: flows.{name} comes with prefect-webhooks"),
-        (name in _USED, "is a name that the new file uses for something else"),
+        (name in _USED, "is a name that the new files use for something else"),
     ):
         if spoilt:
             raise DefinitionError("name", f"'{key}' {why}. Take another, for example 'my-{key}'.")

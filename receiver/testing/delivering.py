@@ -13,13 +13,14 @@ from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import FROM_PREFECT, Status
 from receiver.ingress import synchronous
 from receiver.ingress.answers import Answer
+from receiver.ingress.parameter_rules import rules_of
 from receiver.ingress.webhook import compile_webhook
-from receiver.prefect_gateway import Handover
+from receiver.prefect_gateway import DeploymentRef, Handover
 from receiver.replies.rendezvous import Ended, Outcome, Replied, TimeOver
 from receiver.testing import door
 from receiver.testing.delivered import Delivered, Received
 from receiver.testing.door import LetIn, TurnedAway
-from receiver.testing.runs import Ran, run
+from receiver.testing.runs import Ran, run, schema_of
 from receiver.testing.sender import Sample, request_of
 
 _GOES_ON = frozenset({Status.DISPATCHED, Status.RUNNING})
@@ -35,7 +36,8 @@ async def deliver_request(flow: Any, sample: Sample, delivery_id: str | None) ->
     named = definition.model_copy(update={"deployment": definition.deployment or f"{flow.name}/test"})
     webhook = compile_webhook(named, revision=1, state=definition.state)
     request = request_of(sample, definition, now)
-    match door.knock(webhook, request, signed=sample.signed, delivery_id=delivery_id, now=now):
+    rules = rules_of(DeploymentRef(name=webhook.deployment, id="", flow_id="", parameter_schema=schema_of(flow)))
+    match door.knock(webhook, request, rules, signed=sample.signed, delivery_id=delivery_id, now=now):
         case TurnedAway() as turned_away:
             return Delivered(
                 delivery_id=delivery_id,

@@ -14,6 +14,7 @@ from receiver.ingress import answers
 from receiver.ingress.answers import Answer
 from receiver.ingress.decide import Judgement, admit, judge, verify
 from receiver.ingress.document import travels_by_reference
+from receiver.ingress.parameter_rules import ParameterRules
 from receiver.ingress.parse import parse_body
 from receiver.ingress.request import RawRequest
 from receiver.ingress.webhook import Webhook
@@ -59,11 +60,11 @@ class LetIn:
 
 
 def knock(
-    webhook: Webhook, request: RawRequest, *, signed: bool, delivery_id: str, now: datetime
+    webhook: Webhook, request: RawRequest, rules: ParameterRules, *, signed: bool, delivery_id: str, now: datetime
 ) -> TurnedAway | LetIn:
     """What becomes of a request of this sender's, by the rules that the receiver applies."""
     try:
-        return _knock(webhook, request, signed=signed, delivery_id=delivery_id, now=now)
+        return _knock(webhook, request, rules, signed=signed, delivery_id=delivery_id, now=now)
     except Refused as error:
         allow = sorted(webhook.methods) if error.reason is Reason.METHOD_NOT_ALLOWED else ()
         answer = answers.refused(error.reason, delivery_id, allow=allow)
@@ -85,7 +86,7 @@ def status_url(delivery_id: str) -> str:
 
 
 def _knock(
-    webhook: Webhook, request: RawRequest, *, signed: bool, delivery_id: str, now: datetime
+    webhook: Webhook, request: RawRequest, rules: ParameterRules, *, signed: bool, delivery_id: str, now: datetime
 ) -> TurnedAway | LetIn:
     found = Routes([webhook]).find(request.path.removeprefix("/api/webhooks/"))
     if found is None:
@@ -99,7 +100,7 @@ def _knock(
         headers = list(handshake.headers.items())
         answer = answers.raw(handshake.status, handshake.body, handshake.content_type, delivery_id, headers)
         return TurnedAway(answer=answer, status="handshake")
-    judgement = judge(webhook, request, verified, params=found.params, delivery_id=delivery_id, now=now)
+    judgement = judge(webhook, request, verified, params=found.params, delivery_id=delivery_id, now=now, rules=rules)
     if judgement.status is Status.QUEUED and judgement.reason is None:
         return LetIn(
             webhook=webhook,

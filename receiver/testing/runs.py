@@ -39,6 +39,11 @@ class Ran:
     task_runs: tuple[TaskState, ...]
 
 
+def schema_of(flow: Any) -> dict[str, Any]:
+    """The JSON Schema of the flow's parameters, as `prefect deploy` gives it to the server."""
+    return dict(parameter_schema(flow).model_dump(exclude_unset=True))
+
+
 async def run(flow: Any, let_in: LetIn) -> Ran | Handover:
     """The run of a delivery from its hand-over to its end; the hand-over itself where Prefect takes no run.
 
@@ -49,7 +54,7 @@ async def run(flow: Any, let_in: LetIn) -> Ran | Handover:
         deployment_id = await client.create_deployment(
             await client.create_flow(flow),
             DEPLOYMENT,
-            parameter_openapi_schema=parameter_schema(flow).model_dump(exclude_unset=True),
+            parameter_openapi_schema=schema_of(flow),
         )
         for attempt in range(1, _MOST_ATTEMPTS + 1):
             handover = await prefect.create_run(

@@ -85,6 +85,6 @@ def home_of_a_test(api_url: str, folder: Path) -> Iterator[Server]:
         yield Server(api_url=api_url, home=folder)
     finally:
         if before is None:
-            del os.environ[_HOME]
+            os.environ.pop(_HOME, None)
         else:
             os.environ[_HOME] = before

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.admin import ServedApi, served_admin_api
 from tests.support.markdown import ROOT, blocks
-from tests.support.prefect import outside_environment
+from tests.support.prefect import PrefectServer, outside_environment
 
 
 @pytest.fixture
@@ -46,7 +46,9 @@ def new(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return run(project, "receiver.cli", "new", *words)
 
 
-def test_what_is_written_passes_its_test_and_can_be_deployed(project: Path, receiver: ServedApi):
+def test_what_is_written_passes_its_test_and_can_be_deployed(
+    project: Path, receiver: ServedApi, prefect_server: PrefectServer
+):
     made = [
         new(project, "orders"),
         new(project, "shop-returns", "--sync", "--scheme", "github", "--path", "shops/{shop_id}/returns"),
@@ -70,11 +72,16 @@ def test_what_is_written_passes_its_test_and_can_be_deployed(project: Path, rece
         linted = run(project, "ruff", *words)
         assert linted.returncode == 0, linted.stdout
 
-    shown = run(project, "receiver.cli", "deploy", "--dry-run", **receiver.env)
+    prefect = {name: value for name, value in prefect_server.env.items() if name.startswith("PREFECT_")}
+    shown = run(project, "receiver.cli", "deploy", "--skip-prefect", **receiver.env, **prefect)
     assert [line.split()[:2] for line in shown.stdout.splitlines()[1:]] == [
         ["orders", "created"],
         ["shop-returns", "created"],
     ], shown.stderr
+    for name in ("orders", "shop-returns"):
+        assert f"Secret made: webhook-secret/{name}." in shown.stderr
+    listed = receiver.call("GET", "/webhooks")["items"]
+    assert {each["key"]: each["mode"] for each in listed} == {"orders": "async", "shop-returns": "sync"}
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,19 @@ async def test_an_asynchronous_webhook_answers_before_its_flow_whatever_becomes_
     )
 
 
+@webhook("typed", verification=OPEN, parameters={"amount": "{{$context.data.amount}}"})
+@flow
+async def typed(amount: int, note: str = "none") -> str:
+    return f"{amount} {note}"
+
+
+async def test_a_flow_with_parameters_of_its_own_gets_them_or_the_sender_is_told():
+    assert (await deliver(typed, data={"amount": 3})).result == "3 none"
+    wrong = await deliver(typed, data={"amount": "three"})
+    assert (wrong.reply.status, wrong.reason, wrong.flow_run_id) == (422, "parameters_invalid", None)
+    assert wrong.reply.body["problems"][0]["path"] == "amount"
+
+
 async def test_files_and_what_is_too_large_for_a_parameter_are_at_hand():
     sent = await deliver(echo, data={"note": "n"}, files={"a": ("a.txt", b"first"), "b": ("b.txt", b"second")})
     assert (sent.reply.body["files"], sent.reply.body["data"]["note"]) == (["first", "second"], "n")

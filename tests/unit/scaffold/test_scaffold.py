@@ -40,7 +40,8 @@ def test_a_key_becomes_a_name_of_python(key, name):
         ("worker", "comes with prefect-webhooks"),
         ("nodes", "comes with prefect-webhooks"),
         ("hello", "comes with prefect-webhooks"),
-        ("send-email", "the new file uses"),
+        ("send-email", "the new files use"),
+        ("mail", "the new files use"),
     ],
 )
 def test_a_name_that_would_spoil_something_is_refused(key, why):
