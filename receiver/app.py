@@ -173,6 +173,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
                     deliveries=deliveries,
                     database=database,
                     vault=vault,
+                    parameter_rules=deployments.rules,
                     receiver=ReceiverFacts(public_url=settings.http.public_url),
                     now=lambda: datetime.now(UTC),
                 ),

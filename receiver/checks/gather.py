@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from receiver.checks.situation import InboxFacts, ReceiverFacts, Situation, Trou
 from receiver.contract.errors import DefinitionError
 from receiver.deliveries.store import DeliveryStore
 from receiver.deliveries.troubled import COUNTED, held_and_dead
+from receiver.ingress.parameter_rules import ParameterRules, parameter_problems
 from receiver.ingress.vault import SecretUnavailable, Vault
 from receiver.ingress.webhook import Webhook
 from receiver.prefect_gateway.survey import survey
@@ -30,13 +31,17 @@ _ANY_WORD = "-any-word-of-a-path-"
 
 @dataclass(frozen=True, kw_only=True)
 class Checkup:
-    """Checks a running receiver. `await checkup()` gives every finding, `await checkup(key)` those for one webhook."""
+    """Checks a running receiver. `await checkup()` gives every finding, `await checkup(key)` those for one webhook.
+
+    `parameter_rules` gives those by which requests are judged now, by the deployment's name; None while not known.
+    """
 
     catalog: Catalog[Webhook]
     definitions: DefinitionStore
     deliveries: DeliveryStore
     database: Database
     vault: Vault
+    parameter_rules: Callable[[str], ParameterRules | None]
     receiver: ReceiverFacts
     now: Callable[[], datetime]
 
@@ -50,7 +55,7 @@ class Checkup:
             self._origins(),
             self._secrets(webhooks),
         )
-        facts = (_facts(each, routes, origins, secrets) for each in webhooks)
+        facts = (self._facts(each, routes, origins, secrets) for each in webhooks)
         return judge(
             Situation(
                 now=self.now(),
@@ -108,26 +113,35 @@ class Checkup:
             return f"{reference}: could not be read within {_SECONDS:g} s"
         return ""
 
+    def _facts(
+        self, webhook: Webhook, routes: Routes[Webhook], origins: Mapping[str, str], secrets: Mapping[str, str]
+    ) -> WebhookFacts:
+        facts = WebhookFacts(
+            key=webhook.key,
+            origin=origins.get(webhook.key, "api"),
+            state=webhook.state,
+            mode=webhook.mode,
+            timeout=webhook.timeout,
+            deployment=webhook.deployment,
+            definition_problem=webhook.problem,
+        )
+        if webhook.problem:
+            return facts
+        return replace(
+            facts,
+            secret=webhook.secret,
+            secret_problem=secrets.get(webhook.secret or "", ""),
+            clash=_clash(webhook, routes),
+            taken_by=_taken_by(webhook, routes),
+            parameters_problem=_parameters_problem(webhook, self.parameter_rules(webhook.deployment)),
+        )
 
-def _facts(webhook: Webhook, routes: Routes[Webhook], origins: dict[str, str], secrets: dict[str, str]) -> WebhookFacts:
-    facts = WebhookFacts(
-        key=webhook.key,
-        origin=origins.get(webhook.key, "api"),
-        state=webhook.state,
-        mode=webhook.mode,
-        timeout=webhook.timeout,
-        deployment=webhook.deployment,
-        definition_problem=webhook.problem,
-    )
-    if webhook.problem:
-        return facts
-    return replace(
-        facts,
-        secret=webhook.secret,
-        secret_problem=secrets.get(webhook.secret or "", ""),
-        clash=_clash(webhook, routes),
-        taken_by=_taken_by(webhook, routes),
-    )
+
+def _parameters_problem(webhook: Webhook, rules: ParameterRules | None) -> str:
+    """What no request can mend; a schema that cannot be used is no problem of the webhook's: Prefect checks by it."""
+    if rules is None:
+        return ""
+    return " ".join(parameter_problems(replace(rules, problem=""), webhook.parameters.children()))
 
 
 def _clash(webhook: Webhook, routes: Routes[Webhook]) -> str:

@@ -1,15 +1,19 @@
 """What `webhooks check` says of a project."""
 
-from receiver.checks.finding import Code, Level
+from typing import Any
+
+from receiver.checks.finding import Code, Finding, Level
 from receiver.checks.project_rules import judge_project
 from receiver.webhooks.manifest import Entry, FoundDefinition
 
 ENTRIES = [Entry("main", "flows.orders.sync")]
 FOUND = [FoundDefinition("flows.orders.sync", "orders", {"key": "orders", "methods": ["POST"]})]
-DEPLOYED = {"key": "orders", "methods": ["POST"], "deployment": "orders/main", "origin": "code"}
+DEPLOYED: dict[str, Any] = {"key": "orders", "methods": ["POST"], "deployment": "orders/main", "origin": "code"}
 
 
-def of_note(entries, found, existing, key=None):
+def of_note(
+    entries: list[Entry], found: list[FoundDefinition], existing: list[dict[str, Any]] | None, key: str | None = None
+) -> list[Finding]:
     return [each for each in judge_project(entries, found, existing, key) if each.code != Code.NOTHING_WRONG]
 
 
