@@ -30,6 +30,7 @@ from receiver.deliveries.tickets import Tickets
 from receiver.dispatch.deployments import Deployments
 from receiver.dispatch.dispatcher import Dispatcher
 from receiver.dispatch.follower import Follower
+from receiver.dispatch.look_back import LookBack
 from receiver.ingress.client_ip import parse_networks
 from receiver.ingress.endpoint import WebhookEndpoint, for_webhooks
 from receiver.ingress.intake import Intake, Wiring
@@ -178,6 +179,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
                     now=lambda: datetime.now(UTC),
                 ),
                 documents=contexts.document,
+                queued=dispatcher.notify,
                 now=lambda: datetime.now(UTC),
                 base_url=settings.http.base_url,
                 prefect_ui_url=gateway.ui_url,
@@ -188,6 +190,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
         "catalog": catalog.run,
         "deployments": deployments.run,
         "follower": follower.run,
+        "look back": LookBack(deliveries, gateway).run,
         "replies": rendezvous.run,
         "dispatcher": dispatcher.run,
     }

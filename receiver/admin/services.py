@@ -39,7 +39,10 @@ class SecretVault(Protocol):
 
 
 class Deployments(Protocol):
-    """Prefect's deployments; `PrefectGateway` is one."""
+    """Prefect's deployments; see `receiver.dispatch.deployments`."""
+
+    def known(self, name: str) -> DeploymentRef | None:
+        """The deployment where it is known already; never asks Prefect."""
 
     async def resolve_deployment(self, name: str) -> DeploymentRef | None:
         """The deployment called `flow/deployment`, None when there is none; raises `PrefectUnavailable`."""
@@ -69,7 +72,8 @@ class AdminServices:
     `check_definition` raises `DefinitionError` for a definition that cannot be compiled or whose path clashes with
     another webhook's. `check` gives what would not work, of all webhooks or of the one with a key. `documents` gives
     the JSON text of the context that a delivery's flow gets, by delivery id and attempt; None when there is none.
-    `prefect_ui_url` is the address of Prefect's pages, None when it has none.
+    `queued` tells the dispatcher that something waits. `prefect_ui_url` is the address of Prefect's pages, None when it
+    has none.
     """
 
     keys: KeyStore
@@ -83,6 +87,7 @@ class AdminServices:
     check_definition: Callable[[WebhookDefinition], Awaitable[None]]
     check: Callable[[str | None], Awaitable[Sequence[Finding]]]
     documents: Callable[[str, int], Awaitable[bytes | None]]
+    queued: Callable[[], None]
     now: Callable[[], datetime]
     base_url: str
     prefect_ui_url: str | None = None

@@ -15,6 +15,7 @@ from receiver.contract.templates import Template
 from receiver.deliveries.records import Claim, StoredRequest
 from receiver.deliveries.store import DeliveryStore
 from receiver.ingress.document import build_document, travels_by_reference
+from receiver.ingress.parameter_rules import ParameterRules
 from receiver.ingress.parse import parse_body
 from receiver.ingress.webhook import Webhook
 from receiver.webhooks.definitions import DefinitionStore
@@ -81,17 +82,24 @@ class StoredContexts:
         return known
 
 
-def judge_again(webhook: Webhook, request: StoredRequest, attempt: int, now: datetime) -> None:
+def judge_again(
+    webhook: Webhook, request: StoredRequest, attempt: int, now: datetime, rules: ParameterRules | None
+) -> None:
     """The rules for an attempt that a person asks for: whether its body and its parameters can be used.
 
-    The filter is not asked: the person has been. Raises `Unusable` with paths.
+    The filter is not asked: the person has been. `rules` are the deployment's, None where they are not known. Raises
+    `Unusable` with paths.
     """
     document, by_reference = document_of(request, attempt, webhook.mode, webhook.scheme.name)
     if webhook.schema is not None:
         webhook.schema.check(document["data"])
-    render_parameters(
+    parameters = render_parameters(
         webhook.parameters, document, delivery_id=request.id, attempt=attempt, by_reference=by_reference, now=now
     )
+    if rules is not None and webhook.maps_parameters:
+        rules.check(parameters)
+    elif rules is not None:
+        rules.check_names(parameters)
 
 
 def document_of(request: StoredRequest, attempt: int, mode: str, scheme: str) -> tuple[dict[str, Any], bool]:

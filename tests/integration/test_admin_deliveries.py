@@ -182,3 +182,9 @@ async def test_a_delivery_that_is_not_there_is_404(api, identity, rest):
         answer = await caller.get(f"/deliveries/{identity}{rest}")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_list_never_reaches_past_its_moments(api):
+    await stored(api, received_at=NOW)
+    assert await listed(api, since=(NOW + timedelta(microseconds=1)).isoformat()) == []
+    assert await listed(api, until=NOW.isoformat()) == []

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from receiver.contract.reasons import Reason
-from receiver.deliveries import claims, discards, follow, ledger, reads, replays, stats
+from receiver.deliveries import claims, follow, ledger, reads, replays, stats
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.records import DeliveryFilter
 from receiver.storage import Database
@@ -35,7 +35,6 @@ QUESTIONS: dict[str, Callable[[Connection], Any]] = {
     "unfinished": lambda c: follow.unfinished(c, 10, None),
     "unhappy": lambda c: follow.unhappy(c, 1, 10),
     "candidates for a replay": lambda c: replays.candidates(c, DeliveryFilter(webhook="w"), 10, "x"),
-    "what a discard takes": lambda c: discards.waiting(c, key="orders", actor="x", after="", now=1),
     "missing deployments": claims.missing_deployments,
     "backlog": lambda c: claims.backlog(c, 1),
     "get": lambda c: reads.get(c, "x"),

@@ -43,6 +43,7 @@ class Outside:
 
     kept: dict[str, str] = field(default_factory=dict)
     deployments: set[str] = field(default_factory=lambda: {"orders/default"})
+    described: dict[str, DeploymentRef] = field(default_factory=dict)
     sent: list[tuple[str, Sample]] = field(default_factory=list)
     answer: Answer = field(
         default_factory=lambda: Answer(
@@ -68,6 +69,9 @@ class Outside:
             raise WebhooksError("no block type 'webhook-secret' in Prefect")
         self.kept[name] = value
         return f"block:webhook-secret/{name}"
+
+    def known(self, name: str) -> DeploymentRef | None:
+        return self.described.get(name)
 
     async def resolve_deployment(self, name: str) -> DeploymentRef | None:
         if not self.prefect_answers:
@@ -126,6 +130,7 @@ async def admin_api(home: Path) -> AsyncIterator[AdminApi]:
             check_definition=check,
             check=outside.check,
             documents=StoredContexts(deliveries, definitions).document,
+            queued=lambda: None,
             now=lambda: datetime.now(UTC),
             base_url="http://receiver.test",
             prefect_ui_url="http://prefect.test",

@@ -26,7 +26,7 @@ def upgrade() -> None:
         sa.Column("body", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("delivery_id", "attempt", name="pk_replay"),
     )
-    where = {"sqlite_where": sa.text(UNHAPPY), "postgresql_where": sa.text(UNHAPPY)}
+    where: Any = {"sqlite_where": sa.text(UNHAPPY), "postgresql_where": sa.text(UNHAPPY)}
     op.create_index("ix_attempt_unhappy", "attempt", ["ended_at"], **where)
 
 
