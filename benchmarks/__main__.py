@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import ack, plan, plot, report, runs, sync, up
+from benchmarks import ack, plan, plot, report, runs, sync, up, waiting
 from benchmarks.figures import Figure
 from benchmarks.loading import LoadFailed
 from benchmarks.machine import describe
@@ -51,6 +51,8 @@ async def measure(folder: Path, chosen: Plan, only: set[str], peer: str | None, 
                 await _runs(rig, chosen, "stock" in only, tell, found)
             if "ack" in only:
                 found.figures += await ack.measure(rig, chosen, tell)
+            if "sync" in only:  # last: it leaves runs that nobody takes
+                found.figures += await waiting.measure(rig, tell)
 
 
 async def _runs(rig: Rig, chosen: Plan, with_stock: bool, tell: Tell, found: Found) -> None:

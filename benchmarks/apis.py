@@ -57,6 +57,15 @@ class Receiver(_Api):
         """A delivery, whole."""
         return dict(await self.call("GET", f"/api/admin/deliveries/{delivery_id}"))
 
+    async def wait_for_stored(self, webhook: str, count: int, seconds: float) -> int:
+        """Wait until a webhook has so many deliveries (at most 200), at most so many seconds; how many it has."""
+        deadline = time.monotonic() + seconds
+        while True:
+            stored = len((await self.call("GET", f"/api/admin/deliveries?webhook={webhook}&limit={_PAGE}"))["items"])
+            if stored >= count or time.monotonic() > deadline:
+                return stored
+            await asyncio.sleep(0.1)
+
     async def wait_for(self, delivery_id: str, status: str, seconds: float) -> None:
         """Wait until a delivery has come to a status, at most so many seconds."""
         deadline = time.monotonic() + seconds
@@ -77,8 +86,8 @@ class PrefectServer(_Api):
         """Whether the server is ready."""
         return await self._answers("/health")
 
-    async def deploy(self, flow: str, name: str, entrypoint: str, pool: str) -> str:
-        """Make a deployment of a flow in a pool; its full name."""
+    async def deploy(self, flow: str, name: str, entrypoint: str, pool: str | None) -> str:
+        """Make a deployment of a flow in a pool, or in none, whose runs nobody takes; its full name."""
         flow_id = (await self.call("POST", "/flows/", {"name": flow}))["id"]
         body = {"name": name, "flow_id": flow_id, "entrypoint": entrypoint, "work_pool_name": pool}
         await self.call("POST", "/deployments/", body)

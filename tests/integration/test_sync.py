@@ -13,7 +13,7 @@ import pytest
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
 from prefect.events import emit_event
-from prefect.states import Completed, Failed, Running
+from prefect.states import Completed, Failed, Running, Suspended
 
 from receiver.contract.reply import Reply
 from tests.support.deployments import make_deployment, runs_of
@@ -126,6 +126,16 @@ async def test_a_late_reply_is_kept_and_the_status_url_gives_it(
         return found
 
     assert await eventually(replied, 30) == {"status": 201, "headers": {}, "body": {"id": 1}}
+
+
+async def test_a_run_that_waits_for_a_person_is_answered_at_once(receiver: RunningReceiver, prefect: PrefectClient):
+    async def behave(client: PrefectClient, run: FlowRun) -> None:
+        await client.set_flow_run_state(run.id, Running(), force=True)
+        await client.set_flow_run_state(run.id, Suspended(timeout_seconds=3600), force=True)
+
+    async with asyncio.timeout(60):  # long before the webhook's own time is over
+        answer = await call(prefect, receiver, "suspends", behave, timeout=120, on_timeout=504)
+    assert answer.status_code == 504 and answer.json()["status_url"]
 
 
 async def test_a_reply_of_another_run_is_not_believed(receiver: RunningReceiver, prefect: PrefectClient):
