@@ -1,8 +1,11 @@
 """What a sender put into a delivery cannot act on the operator's terminal."""
 
 import json
+import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from receiver.cli.output import print_json, print_table, printable, printable_lines
 
@@ -23,6 +26,15 @@ from receiver.cli.output import print_json, print_table, printable, printable_li
 )
 def test_characters_that_act_on_a_terminal_are_spelled_out(hostile, shown):
     assert printable(hostile) == shown
+
+
+@given(st.text(st.characters()))
+def test_whatever_is_sent_is_shown_as_characters_that_only_show(text):
+    shown = printable(text)
+    assert not any(unicodedata.category(character)[0] == "C" or character in "\u2028\u2029" for character in shown)
+    shown.encode("utf-8")
+    lines = printable_lines(text).replace("\n", "").replace("\t", "")
+    assert not any(unicodedata.category(character)[0] == "C" for character in lines)
 
 
 def test_ordinary_text_of_any_script_is_left_alone():
