@@ -110,7 +110,7 @@ class Checkup:
         except SecretUnavailable as error:
             return str(error)
         except TimeoutError:
-            return f"{reference}: could not be read within {_SECONDS:g} s"
+            return f"it took over {_SECONDS:g} s: see that Prefect is well, and check again"
         return ""
 
     def _facts(

@@ -19,7 +19,14 @@ def judge(situation: Situation) -> list[Finding]:
         found += judge_webhook(webhook, situation)
     if situation.asked_for is not None and not situation.webhooks:
         found.append(_unknown(situation.asked_for))
-    return unless_troubled(found, _in_order(situation))
+    places = {subject: place for place, subject in enumerate(_subjects(situation))}
+    return sorted(unless_troubled(found, _in_order(situation)), key=lambda each: places.get(each.subject, len(places)))
+
+
+def _subjects(situation: Situation) -> Iterator[str]:
+    yield from (RECEIVER, INBOX, PREFECT)
+    yield from map(subject_of, situation.prefect.pools.values())
+    yield from (webhook.subject for webhook in situation.webhooks)
 
 
 def _unknown(key: str) -> Finding:

@@ -14,7 +14,7 @@ class WebhookFacts:
     """A webhook. Empty texts mean that there is no such problem.
 
     `definition_problem`: why the stored definition does not compile; nothing else of it counts then.
-    `secret_problem`: why its secret cannot be read; it names the reference, never the value.
+    `secret_problem`: why its secret cannot be read, and so what to do, in the vault's words; never the value.
     `clash`: which other webhook competes for its requests. `taken_by`: the key of the one that gets all of them.
     `parameters_problem`: why no request's parameters can fit the deployment's.
     """

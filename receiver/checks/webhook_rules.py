@@ -36,8 +36,10 @@ def secret_unavailable(webhook: WebhookFacts, situation: Situation) -> Iterator[
     """The secret is missing, empty or unreadable. What Prefect does not tell while it is away is said of Prefect."""
     in_prefect = (webhook.secret or "").startswith("block:")
     if webhook.secret_problem and not (in_prefect and situation.prefect.access is not Access.OPENED):
-        remedy = "Do what is said there; the receiver reads the secret again within 3 s."
-        yield _error(Code.SECRET_UNAVAILABLE, webhook, webhook.secret_problem, remedy)
+        problem = f"its secret {webhook.secret} cannot be read"
+        yield _error(
+            Code.SECRET_UNAVAILABLE, webhook, problem, webhook.secret_problem.removeprefix(f"{webhook.secret}: ")
+        )
 
 
 def deployment_missing(webhook: WebhookFacts, situation: Situation) -> Iterator[Finding]:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _SECONDS = 8.0
 """The receiver is asked and the project's flows are imported at the same time, each for no longer than this."""
 
-_MARKS = {Level.ERROR: ("✗", "bold red"), Level.WARNING: ("!", "yellow"), Level.OK: ("✓", "green")}
+_MARKS = {Level.ERROR: ("✗", "bold red"), Level.WARNING: ("!", "yellow"), Level.OK: ("·", "dim")}
+_IN_ORDER = ("✓", "green")
 
 
 @app.command()
@@ -132,7 +133,7 @@ def _print(findings: Sequence[Finding]) -> None:
         title = printable(subject)
         for each in findings:
             if each.subject == subject:
-                mark, style = _MARKS[each.level]
+                mark, style = _IN_ORDER if each.code == Code.NOTHING_WRONG else _MARKS[each.level]
                 words = Text(printable_lines(each.problem))
                 if each.remedy:
                     words.append(f"\n→ {printable_lines(each.remedy)}", style="cyan")

@@ -47,14 +47,14 @@ CASES: dict[str, tuple[Situation, Code, Level, str, str]] = {
     ),
     "no secret": (
         with_webhook(secret_problem="block:webhook-secret/orders: make the block webhook-secret/orders"),
-        *(Code.SECRET_UNAVAILABLE, ERROR, "webhook orders", "reads the secret again"),
+        *(Code.SECRET_UNAVAILABLE, ERROR, "webhook orders", "make the block webhook-secret/orders"),
     ),
     "no secret in the environment, Prefect away": (
         replace(
             with_webhook(secret="env:ORDERS", secret_problem="env:ORDERS: set the environment variable"),
             prefect=replace(PREFECT, access=Access.UNREACHABLE),
         ),
-        *(Code.SECRET_UNAVAILABLE, ERROR, "webhook orders", "reads the secret again"),
+        *(Code.SECRET_UNAVAILABLE, ERROR, "webhook orders", "set the environment variable"),
     ),
     "no deployment": (
         with_prefect(deployments={}),
@@ -183,6 +183,13 @@ def by_code(situation: Situation, code: Code) -> list[Finding]:
     """With Prefect away it is one finding more."""
     assert {finding.code for finding in of_note(situation)} <= {code, Code.PREFECT_UNREACHABLE}
     return [finding for finding in of_note(situation) if finding.code == code]
+
+
+def test_findings_stand_by_their_subject_whatever_was_found():
+    found = judge(replace(with_pool(paused=True), webhooks=(replace(WEBHOOK, clash="clashes"),)))
+    assert [finding.subject for finding in found] == [
+        *("receiver", "inbox", "Prefect", "work pool webhooks", "webhook orders")
+    ]
 
 
 def test_where_everything_works_each_subject_says_so_once():
