@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +12,7 @@ from receiver.webhooks.keys import KeyStore, Scope
 
 _LONGEST_KEY = 200
 _REALM = 'Bearer realm="webhooks"'
+_BROWSERS_REALM = 'Basic realm="an API key as the password", charset="UTF-8"'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +34,34 @@ class Principal:
             )
 
 
-async def authenticate(authorization: str | None, keys: KeyStore, now: datetime) -> Principal:
-    """The holder of the key in `Authorization: Bearer whk_...`; raises a 401."""
+async def authenticate(
+    authorization: str | None, keys: KeyStore, now: datetime, *, in_a_browser: bool = False
+) -> Principal:
+    """The holder of the key in `Authorization: Bearer whk_...`; raises a 401.
+
+    `in_a_browser`: it may be the password of HTTP Basic instead, and the 401 makes a browser ask for it. Only for what
+    changes nothing: a browser sends such a password along by itself, also when another site leads it there.
+    """
+    try:
+        return await _holder(_password(authorization) if in_a_browser else authorization, keys, now)
+    except Problem as problem:
+        if in_a_browser:
+            problem.headers["WWW-Authenticate"] = f"{_BROWSERS_REALM}, {_REALM}"
+        raise
+
+
+def _password(authorization: str | None) -> str | None:
+    """The same header with a password of HTTP Basic in place of its bearer; anything else as it came."""
+    scheme, _, given = (authorization or "").partition(" ")
+    if scheme.lower() != "basic" or len(given) > 2 * _LONGEST_KEY:
+        return authorization
+    try:
+        return f"Bearer {base64.b64decode(given.strip(), validate=True).decode().partition(':')[2]}"
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+
+
+async def _holder(authorization: str | None, keys: KeyStore, now: datetime) -> Principal:
     scheme, _, given = (authorization or "").partition(" ")
     given = given.strip()
     if scheme.lower() != "bearer" or not given or len(given) > _LONGEST_KEY:

@@ -18,6 +18,7 @@ from receiver.admin.services import AdminServices
 from receiver.webhooks.keys import Scope
 
 _SCOPE = "x-required-scope"
+_BROWSER = "x-browser"
 _LARGEST_BODY = 36 * 1024 * 1024
 """Room for `send` with the largest body a webhook takes, 25 MiB, in Base64."""
 
@@ -28,6 +29,11 @@ BEARER = Depends(HTTPBearer(auto_error=False, scheme_name="API key", description
 def needs(scope: Scope) -> dict[str, Any]:
     """The `openapi_extra` of a route that asks for a scope. A route without it asks for `admin`."""
     return {_SCOPE: scope.value}
+
+
+def needs_in_a_browser(scope: Scope) -> dict[str, Any]:
+    """The same for a page that is only read: the key may come as the password of HTTP Basic, which browsers ask for."""
+    return {_SCOPE: scope.value, _BROWSER: True}
 
 
 def caller(request: Request) -> Principal:
@@ -47,11 +53,14 @@ def guarded_route(services: AdminServices) -> type[APIRoute]:
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             handle = super().get_route_handler()
             scope = Scope((self.openapi_extra or {}).get(_SCOPE, Scope.ADMIN))
+            in_a_browser = bool((self.openapi_extra or {}).get(_BROWSER))
 
             async def guarded(request: Request) -> Response:
                 try:
                     authorization = request.headers.get("authorization")
-                    principal = await authenticate(authorization, services.keys, services.now())
+                    principal = await authenticate(
+                        authorization, services.keys, services.now(), in_a_browser=in_a_browser
+                    )
                     principal.require(scope)
                     request.state.principal = principal
                     response = await handle(Request(request.scope, _replay(await _bounded_body(request))))

@@ -202,3 +202,24 @@ async def test_the_description_is_behind_a_key_and_complete(api):
     assert references <= document["components"]["schemas"].keys()
     body = document["paths"]["/api/admin/webhooks"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert "verification" in json.dumps(document["components"]["schemas"].get("WebhookDefinition", body))
+
+
+async def test_a_browser_reads_the_page_with_the_key_as_a_password_and_can_do_nothing_else_with_it(api):
+    page, basic = "http://receiver.test/docs", httpx.BasicAuth("anything", api.keys["read"])
+    async with api.client("admin") as admin, api.client(None) as browser:
+        asked = await browser.get(page, headers={"Accept": "text/html"})
+        assert asked.status_code == 401 and asked.headers["www-authenticate"].startswith("Basic ")
+        assert (await browser.get(page, auth=("anything", "whk_wrong"))).status_code == 401
+        assert (await browser.get(page, headers={"Authorization": "Basic ***"})).status_code == 401
+        assert (await browser.get("/webhooks", auth=basic)).status_code == 401
+
+        schema = {"type": "object", "required": ["sku"], "properties": {"sku": {"type": "string"}}}
+        body = {"deployment": "orders/default", "verification": {"scheme": "none"}, "schema": schema}
+        assert (await admin.put("/webhooks/shop", json=body)).status_code == 201
+        shown = await browser.get(page, headers={"Accept": "text/html"}, auth=basic)
+        assert shown.headers["content-security-policy"].startswith("default-src 'none'")
+        assert "curl -X POST http://receiver.test/api/webhooks/shop" in shown.text
+
+        await admin.delete("/webhooks/shop")
+        document = (await browser.get("http://receiver.test/openapi.json", auth=basic)).json()
+        assert "/api/webhooks/shop" not in document["paths"]

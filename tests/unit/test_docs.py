@@ -21,7 +21,8 @@ import flows.nodes
 from blocks.bootstrap import BLOCK_TYPES
 from flows.nodes.query_records import OPERATORS
 from receiver import Context, settings
-from receiver.admin.api import admin_router, openapi_document
+from receiver.admin.api import admin_router
+from receiver.admin.openapi import openapi_document
 from receiver.checks.finding import Code, Level
 from receiver.cli import app as cli
 from receiver.contract.errors import DefinitionError
