@@ -196,7 +196,7 @@ async def test_a_call_that_is_repeated_makes_no_second_attempt(api):
 async def test_many_are_replayed_in_pages_the_oldest_first_and_one_after_the_other(api):
     await define(api)
     ids = [await ended(api.services.deliveries, Status.FAILED, f"run-{n}") for n in range(5)]
-    asked = {"status": "failed", "per_second": 2, "limit": 3}
+    asked: dict[str, Any] = {"status": "failed", "per_second": 2, "limit": 3}
     dry = (await post(api, "/deliveries/replay", **asked, dry_run=True)).json()
     assert (dry["replayed"], dry["skipped"]) == (3, [])
     first = (await post(api, "/deliveries/replay", **asked)).json()
