@@ -18,9 +18,9 @@ from starlette.types import Receive, Scope, Send
 from receiver.admin.api import admin_router
 from receiver.admin.services import AdminServices
 from receiver.background import kept_running
+from receiver.checks.at_start import warn_of_version
 from receiver.checks.gather import Checkup
 from receiver.checks.situation import ReceiverFacts
-from receiver.checks.versions import SUPPORTED_PREFECT, supports_prefect
 from receiver.contract.definition import WebhookDefinition
 from receiver.contract.errors import DefinitionError
 from receiver.contract.parse import parse_definition
@@ -41,7 +41,6 @@ from receiver.ingress.sample import SampleSender
 from receiver.ingress.vault import Vault
 from receiver.ingress.webhook import Webhook, broken_webhook, compile_webhook
 from receiver.prefect_gateway import PrefectGateway
-from receiver.prefect_gateway.survey import server_version
 from receiver.replies.rendezvous import Rendezvous
 from receiver.settings import Settings
 from receiver.status import public_router
@@ -194,7 +193,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
         "replies": rendezvous.run,
         "dispatcher": dispatcher.run,
     }
-    stack.push_async_callback(_end, asyncio.create_task(_warn_of_version(), name="Prefect's version"))
+    stack.push_async_callback(_end, asyncio.create_task(warn_of_version(), name="Prefect's version"))
     for name, part in parts.items():
         stack.push_async_callback(_end, asyncio.create_task(kept_running(name, part), name=name))
 
@@ -222,15 +221,6 @@ def _compiled(row: DefinitionRow) -> Webhook:
     path = row.definition.get("path")
     path = path if isinstance(path, str) else None
     return broken_webhook(row.key, path, problem, revision=row.revision, state=row.state)
-
-
-async def _warn_of_version() -> None:
-    """Once, beside the start: Prefect may come up later, which `webhooks check` then looks at."""
-    version = await server_version()
-    if version is not None and not supports_prefect(version):
-        log.warning(
-            "Prefect's server has version %s, supported is %s. Next: webhooks check", version[:40], SUPPORTED_PREFECT
-        )
 
 
 async def _end(task: asyncio.Task[None]) -> None:

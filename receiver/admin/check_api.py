@@ -41,7 +41,7 @@ def check_router(services: AdminServices, route_class: type[APIRoute]) -> APIRou
 
     @router.get("", summary="What would not work", responses=documented(), openapi_extra=needs(Scope.READ))
     async def check(webhook: Wanted = None) -> CheckReport:
-        """Answers within about 6 s, also when Prefect does not. No finding holds a secret."""
+        """Answers within about 5 s, also when Prefect does not. No finding holds a secret."""
         return CheckReport(findings=[FindingView.model_validate(each) for each in await services.check(webhook)])
 
     return router

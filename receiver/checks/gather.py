@@ -22,7 +22,7 @@ from receiver.storage.condition import read_condition
 from receiver.webhooks.catalog import Catalog, Routes
 from receiver.webhooks.definitions import DefinitionStore
 
-_SECONDS = 5.0
+_SECONDS = 4.0
 """No part of the receiver's may keep a check waiting for longer; all are asked at once."""
 
 _ANY_WORD = "-any-word-of-a-path-"
@@ -46,7 +46,7 @@ class Checkup:
     now: Callable[[], datetime]
 
     async def __call__(self, key: str | None = None) -> list[Finding]:
-        """The findings. Takes about 5 s at most, whoever does not answer."""
+        """The findings. Takes about 4 s at most, whoever does not answer."""
         routes = self.catalog.routes
         webhooks = [each for each in routes.all() if key in {None, each.key}]
         prefect, inbox, origins, secrets = await asyncio.gather(

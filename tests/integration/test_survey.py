@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
+from receiver.checks.at_start import warn_of_version
 from receiver.prefect_gateway.survey import Access, survey
 from tests.support.http_server import Answer, HttpServer
 from tests.support.ports import free_port
@@ -44,6 +45,16 @@ async def test_what_is_not_prefect_is_unreachable(answer: Answer):
         server.answers = [answer]
         with talking_to(server.url):
             assert (await survey([])).access is Access.UNREACHABLE
+
+
+@pytest.mark.parametrize(("version", "warnings"), [("3.4.0", 1), ("3.8.0", 0), (None, 0)])
+async def test_a_version_that_is_not_supported_is_logged_at_start(version: str | None, warnings: int, caplog: Any):
+    async with HttpServer() as server:
+        server.answers = [Answer(body=f'"{version}"') if version else Answer(status=500)]
+        with talking_to(server.url):
+            await warn_of_version()
+    told = [record for record in caplog.records if "supported is" in record.getMessage()]
+    assert len(told) == warnings
 
 
 async def test_another_password_is_unauthorized(prefect_server: PrefectServer):
