@@ -38,6 +38,8 @@ def check(
     """Say what would not work, each finding with the command or line that mends it.
 
     Works when nothing runs. Changes nothing. Exit code 1 with an error, 0 with warnings alone.
+
+    Example: webhooks check orders
     """
     findings = examine(key)
     failed = fails(findings, strict=strict)

@@ -42,6 +42,8 @@ def deploy(
     """Deploy the flows of prefect.yaml and the webhooks on them.
 
     Webhooks that vanished from the code stay until --prune; one that an operator paused or disabled stays so.
+
+    Example: webhooks deploy --dry-run
     """
     with failures_told():
         project = find_project()

@@ -32,7 +32,10 @@ def create(
     scope: Annotated[ScopeChoice, typer.Option(help="What it may do.")] = ScopeChoice.READ,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key and print it, this once."""
+    """Make a key and print it, this once.
+
+    Example: webhooks keys create ci --scope write
+    """
     with connected() as client:
         made = client.request("POST", "/keys", content={"name": name, "scope": scope.value})
         if as_json:
@@ -46,7 +49,10 @@ def create(
 
 @keys.command("list")
 def list_keys(as_json: AsJson = False) -> None:
-    """List the keys: their names and scopes, never the keys themselves."""
+    """List the keys: their names and scopes, never the keys themselves.
+
+    Example: webhooks keys list
+    """
     with connected() as client:
         known = list(client.pages("/keys", limit=100))
         if as_json:
@@ -66,7 +72,10 @@ def revoke(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id, from `webhooks keys list`.")],
     as_json: AsJson = False,
 ) -> None:
-    """Revoke a key: it is refused from now on."""
+    """Revoke a key: it is refused from now on.
+
+    Example: webhooks keys revoke 0f8e3c2a
+    """
     with connected() as client:
         client.request("DELETE", f"/keys/{quote(key_id, safe='')}")
         if as_json:

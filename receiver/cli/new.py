@@ -28,8 +28,9 @@ def new(
 ) -> None:
     """Write a workflow, its entry in prefect.yaml and its test into this project.
 
-    Nothing is ever overwritten: what is in the way is named, and nothing is changed. For example:
-    webhooks new shop-orders --sync --path 'shops/{shop_id}/orders'
+    Nothing is ever overwritten: what is in the way is named, and nothing is changed.
+
+    Example: webhooks new shop-orders --sync --path 'shops/{shop_id}/orders'
     """
     from receiver.scaffold.names import module_name
     from receiver.scaffold.project import MANIFEST, plan, write

@@ -11,7 +11,10 @@ from receiver.cli import app
 
 @app.command()
 def serve() -> None:
-    """Run the receiver. Prefect is found by PREFECT_API_URL; `webhooks up` starts everything instead."""
+    """Run the receiver. Prefect is found by PREFECT_API_URL; `webhooks up` starts everything instead.
+
+    Example: webhooks serve
+    """
     # Retries are the dispatcher's: Prefect's client would turn one 503 into minutes. Read before prefect is imported.
     os.environ["PREFECT_CLIENT_MAX_RETRIES"] = "0"
     from receiver.cli.client import failures_told

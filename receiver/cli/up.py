@@ -12,6 +12,8 @@ def up() -> None:
     """Start Prefect with its database, the deployments, a worker and the receiver, and keep them running.
 
     Ctrl-C stops everything in order; a second one hurries. State is in WEBHOOKS_HOME, default `.webhooks`.
+
+    Example: webhooks up
     """
     from receiver.cli.client import failures_told
     from receiver.cli.deploy import find_project

@@ -17,7 +17,10 @@ Key = Annotated[str, typer.Argument(help="The webhook's key.")]
 
 @app.command("list")
 def list_webhooks(as_json: AsJson = False) -> None:
-    """List the webhooks, their address and the deployment each one runs."""
+    """List the webhooks, their address and the deployment each one runs.
+
+    Example: webhooks list
+    """
     with connected() as client:
         webhooks = list(client.pages("/webhooks", limit=100))
         if as_json:
@@ -45,19 +48,28 @@ def list_webhooks(as_json: AsJson = False) -> None:
 
 @app.command()
 def enable(key: Key, as_json: AsJson = False) -> None:
-    """Take requests of a webhook again and run what was stored while it was paused."""
+    """Take requests of a webhook again and run what was stored while it was paused.
+
+    Example: webhooks enable orders
+    """
     _set_state(key, "enabled", as_json)
 
 
 @app.command()
 def pause(key: Key, as_json: AsJson = False) -> None:
-    """Store and answer requests of a webhook, but run nothing until it is enabled again."""
+    """Store and answer requests of a webhook, but run nothing until it is enabled again.
+
+    Example: webhooks pause orders
+    """
     _set_state(key, "paused", as_json)
 
 
 @app.command()
 def disable(key: Key, as_json: AsJson = False) -> None:
-    """Answer requests of a webhook as if it did not exist."""
+    """Answer requests of a webhook as if it did not exist.
+
+    Example: webhooks disable orders
+    """
     _set_state(key, "disabled", as_json)
 
 
