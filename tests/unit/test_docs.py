@@ -43,7 +43,7 @@ from tests.support.markdown import DOCUMENTS, ROOT, Block, anchors, blocks, link
 WEBHOOKS, NODES, OPERATIONS = (ROOT / "docs" / name for name in ("webhooks.md", "nodes.md", "operations.md"))
 NOT_REFUSED = {
     *(Reason.FILTERED, Reason.DUPLICATE, Reason.PAUSED),
-    *(Reason.DEPLOYMENT_MISSING, Reason.HANDOVER_REFUSED, Reason.RUN_MISSING, Reason.BAD_REPLY),
+    *(Reason.DEPLOYMENT_MISSING, Reason.HANDOVER_REFUSED, Reason.RUN_MISSING, Reason.BAD_REPLY, Reason.DISCARDED),
 }
 """Reasons of requests that were accepted: no refusal answers them."""
 
