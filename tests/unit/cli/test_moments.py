@@ -44,7 +44,7 @@ def test_times_are_told_in_the_unit_that_suits_them(ms: float, words: str):
 
 
 def test_stages_follow_each_other_and_the_reply_is_beside_them():
-    row = {"attempt": 1, "receive_ms": 2.0, "queue_ms": 8.0, "start_ms": 90.0, "run_ms": None}
+    row: dict[str, object] = {"attempt": 1, "receive_ms": 2.0, "queue_ms": 8.0, "start_ms": 90.0, "run_ms": None}
     row["received_at"] = "2026-03-01T12:00:00Z"
     found = stages(row, "2026-03-01T12:00:00.150Z")
     assert [(each.name, each.start, each.ms) for each in found] == [
