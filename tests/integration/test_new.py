@@ -60,7 +60,12 @@ def test_what_is_written_passes_its_test_and_can_be_deployed(
     for block in blocks(ROOT / "docs" / "writing-flows.md", "python"):
         (project / block.mark.removeprefix("file=")).write_text(block.text)
     # As a person types it; what pytest-asyncio says of its own default is not about what was written.
-    pytest_ = [Path(sys.executable).with_name("pytest"), "-q", "-Werror", "-Wignore::pytest.PytestDeprecationWarning"]
+    pytest_ = [
+        str(Path(sys.executable).with_name("pytest")),
+        "-q",
+        "-Werror",
+        "-Wignore::pytest.PytestDeprecationWarning",
+    ]
     tested = subprocess.run(pytest_, cwd=project, env=outside_environment(), capture_output=True, text=True)
     assert tested.returncode == 0, tested.stdout + tested.stderr
     assert "7 passed" in tested.stdout
