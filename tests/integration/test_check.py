@@ -32,6 +32,23 @@ from tests.support.prefect import outside_environment
 from tests.support.receiver import RunningReceiver, running_receiver, settings_for
 
 OPEN: dict[str, Any] = {"scheme": "none"}
+FLOW = """
+from receiver import Context, webhook
+
+class flow:  # what the reader of definitions needs of one, without the seconds that importing Prefect takes
+    def __init__(self, name):
+        self.name = name
+    def __call__(self, fn):
+        self.fn = fn
+        return self
+
+@webhook("orders", verification={"scheme": "none"})
+@flow(name="orders")
+async def orders(context: Context) -> None: ...
+
+@flow(name="nightly")
+async def nightly() -> None: ...
+"""
 Found = dict[str, dict[str, str]]
 
 
@@ -208,6 +225,19 @@ def test_a_project_whose_flows_are_hidden_or_broken(shell: Path) -> None:
     (project / "flows").mkdir()
     (project / "flows" / "__init__.py").touch()
     assert codes()[Code.FLOWS_HIDDEN] == Level.ERROR
+
+
+def test_what_the_code_defines_and_the_receiver_does_not_have_is_told(served: ServedApi, shell: Path) -> None:
+    project = shell.parent
+    (project / "flows").mkdir()
+    (project / "flows" / "orders_flow.py").write_text(FLOW)
+    entries = [{"name": name, "entrypoint": f"flows.orders_flow.{name}"} for name in ("orders", "nightly")]
+    (project / "prefect.yaml").write_text(json.dumps({"deployments": entries}))
+    told = json.loads(run("--json")[1])["findings"]
+    assert {(each["code"], each["subject"], each["remedy"]) for each in told} >= {
+        (Code.NOT_DEPLOYED, "webhook orders", "webhooks deploy")
+    }
+    assert Code.ENTRY_WITHOUT_WEBHOOK in {each["code"] for each in told}
 
 
 def test_a_database_that_no_receiver_has_open_is_looked_at_and_left_alone(shell: Path) -> None:
