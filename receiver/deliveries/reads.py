@@ -59,8 +59,8 @@ def get(connection: Connection, delivery_id: str) -> DeliveryRecord | None:
     )
 
 
-def request(connection: Connection, delivery_id: str, number: int = 1) -> StoredRequest | None:
-    """A delivery's request as an attempt has it: as it came, or with the body that was edited for that attempt."""
+def request(connection: Connection, delivery_id: str, number: int = 0) -> StoredRequest | None:
+    """A delivery's request as an attempt has it, perhaps with an edited body; as it came for none of them (0)."""
     names = ("id", "webhook", "revision", "method", "path", "client_ip", "content_type", "body_size", "received_at")
     kept = ("headers", "query", "params", "verification")
     columns = [*(delivery.c[name] for name in names), *(payload.c[name] for name in kept), payload.c.body]

@@ -222,8 +222,8 @@ class DeliveryStore:
         """Everything of a delivery but its body, with its attempts and every change of status."""
         return await self._db.read(lambda c: reads.get(c, delivery_id))
 
-    async def request(self, delivery_id: str, attempt: int = 1) -> StoredRequest | None:
-        """A delivery's request as an attempt has it, to make its context of again; None when it is not kept."""
+    async def request(self, delivery_id: str, attempt: int = 0) -> StoredRequest | None:
+        """A delivery's request as an attempt has it, or (0) as it came; None when it is not kept."""
         return await self._db.read(lambda c: reads.request(c, delivery_id, attempt))
 
     async def first_answer(self, delivery_id: str) -> FirstAnswer | None:

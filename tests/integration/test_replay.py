@@ -102,6 +102,9 @@ async def test_an_edited_body_is_given_to_its_attempt_alone(api):
     assert (await get(api, f"{at}/body")).content == '{"name":"Олена"}'.encode()
     assert (await get(api, f"{at}/body?attempt=2")).status_code == 404
     assert (await get(api, at)).json()["attempts"][0]["edited"] is True
+    (claim,) = await api.services.deliveries.claim(1, 60, datetime.now(UTC), "tests")
+    await api.services.deliveries.give_up(claim, Reason.HANDOVER_REFUSED, "refused", NOW)
+    await says(api, f"{at}/replay", 422, "unreadable")  # what came, not what it was edited to
 
 
 @pytest.mark.parametrize(
