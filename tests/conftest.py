@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from receiver.supervisor.postgres import EmbeddedPostgres
 from tests.support.ports import free_port as any_free_port
@@ -26,6 +27,10 @@ os.environ.update(
     PREFECT_SERVER_ANALYTICS_ENABLED="false",
     DO_NOT_TRACK="1",
 )
+
+# How long an example takes says something about the machine, not about the code.
+hypothesis_settings.register_profile("any-machine", deadline=None)
+hypothesis_settings.load_profile("any-machine")
 
 
 def pytest_unconfigure() -> None:

@@ -111,7 +111,7 @@ SCHEMAS = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(SCHEMAS.filter(lambda schema: isinstance(schema, dict)))
 def test_an_example_is_valid_and_always_the_same(schema: dict[str, Any]):
     try:

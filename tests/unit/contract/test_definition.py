@@ -231,7 +231,7 @@ def test_a_definition_is_an_object(data: Any):
 anything = hostile_values | st.floats() | st.binary(max_size=3) | st.sets(hostile_values.map(repr), max_size=3)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(
     st.dictionaries(st.sampled_from(FIELDS), anything, max_size=3)
     | st.dictionaries(st.sampled_from(["status", "headers", "body"]), anything).map(lambda value: {"response": value})

@@ -62,7 +62,6 @@ def test_nothing_of_the_request_is_outside_the_text():
     assert envelope["json"].isprintable()
 
 
-@settings(deadline=None)
 @given(hostile_values, st.dictionaries(any_texts, any_texts | st.lists(any_texts, max_size=2), max_size=3))
 def test_any_request_arrives_as_it_was(data: Any, query: dict[str, Any]):
     context = there_and_back({"v": 1, "data": data, "query": query})
@@ -199,7 +198,7 @@ envelopes = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(envelopes | hostile_values | st.dictionaries(fields, hostile_values))
 @example({"v": 1, "delivery_id": "d1", "attempt": 1, "json": '{"attempt": 1e999, "delivery_id": "d1"}'})
 @example({"v": float("nan"), "delivery_id": "d1", "attempt": 1, "json": "{}"})
@@ -213,7 +212,7 @@ def test_decoding_anything_gives_a_context_or_an_envelope_error(value: Any):
     assert (context.delivery_id, context.attempt) == (value["delivery_id"], value["attempt"])
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(documents)
 def test_a_document_that_was_taken_can_be_read_in_every_property(document: dict[str, Any]):
     try:
@@ -224,7 +223,6 @@ def test_a_document_that_was_taken_can_be_read_in_every_property(document: dict[
         getattr(context, name)
 
 
-@settings(deadline=None)
 @given(st.binary())
 @example(b"\xff\xfe")
 @example(b"\xef\xbb\xbf{}")

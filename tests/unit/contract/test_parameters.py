@@ -184,7 +184,7 @@ def test_the_envelopes_own_text_is_within_prefects_bound_to_the_byte():
     assert "ref" in parameters(WHOLE, {"v": 1, "data": data + "x"})["context"]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(hostile_values)
 def test_whatever_arrives_the_parameters_are_harmless_or_the_request_is_unusable(value: Any):
     template = {

@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from receiver.contract.plain import MAX_DEPTH, RESERVED_KEYS, deeper_than, find_flaw, size_up_to, spell_path
 from tests.support.json_values import hostile_values, json_values
@@ -92,13 +92,11 @@ def test_a_place_is_spelled_as_templates_write_it():
     assert spell_path(["a", "\ud800"]) == 'a["\\ud800"]'
 
 
-@settings(deadline=None)
 @given(json_values)
 def test_ordinary_json_has_no_flaw(value: Any):
     assert find_flaw(value) is None
 
 
-@settings(deadline=None)
 @given(hostile_values)
 def test_what_has_no_flaw_is_the_same_after_a_journey_as_utf8_json(value: Any):
     if find_flaw(value, reserved_keys=RESERVED_KEYS) is None:
@@ -108,7 +106,6 @@ def test_what_has_no_flaw_is_the_same_after_a_journey_as_utf8_json(value: Any):
         assert not any(f'"{key}":'.encode() in text for key in RESERVED_KEYS)
 
 
-@settings(deadline=None)
 @given(hostile_values)
 def test_the_size_is_about_that_of_the_json_and_counting_stops_at_the_limit(value: Any):
     size = size_up_to(value, 10**9)

@@ -125,7 +125,7 @@ def test_each_kind_of_body_travels_as_text():
     assert Reply(body="").to_wire()["body"] == {"text": '""'}
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(hostile_values | any_texts | any_texts.map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_body_is_a_bad_reply_or_comes_back_from_harmless_text(body: Any):
     try:
@@ -202,7 +202,7 @@ wires = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(wires)
 def test_any_wire_is_a_reply_or_a_bad_one(wire: dict[str, Any]):
     try:

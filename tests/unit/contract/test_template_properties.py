@@ -23,14 +23,12 @@ def fill(template: Any, document: Any) -> Any:
     return compile_template(template, roots=ROOTS).render({"context": document})
 
 
-@settings(deadline=None)
 @given(hostile_values)
 def test_a_whole_placeholder_gives_the_value_itself(value: Any):
     assert fill("{{$context.data}}", {"data": value}) is value
     assert fill({"a": ["{{ $context.data }}"]}, {"data": value}) == {"a": [value]}
 
 
-@settings(deadline=None)
 @given(hostile_values, any_texts.filter(lambda text: "{" not in text), any_texts.filter(lambda text: "{" not in text))
 def test_json_inside_text_reads_back_as_the_value_and_text_is_not_changed(value: Any, before: str, after: str):
     text = fill(f"-{before}{{{{$context.data}}}}{after}-", {"data": value})
@@ -39,14 +37,12 @@ def test_json_inside_text_reads_back_as_the_value_and_text_is_not_changed(value:
     assert inside == value if isinstance(value, str) else json.loads(inside) == value
 
 
-@settings(deadline=None)
 @given(hostile_values)
 def test_the_json_filter_reads_back_for_text_as_well(value: Any):
     assert json.loads(fill("{{$context.data | json}}", {"data": value})) == value
     assert json.loads(fill('{"a": {{$context.data | json}}}', {"data": value})) == {"a": value}
 
 
-@settings(deadline=None)
 @given(st.lists(any_texts | st.integers(0, 3), max_size=6), json_values)
 @example(["a.b", 'say "x"]', "}}", "{{", "\ud800", "", "0", 2, "x²"], 1)
 def test_any_path_that_is_spelled_out_finds_its_value(steps: list[str | int], value: Any):
@@ -56,7 +52,6 @@ def test_any_path_that_is_spelled_out_finds_its_value(steps: list[str | int], va
     assert fill(f"{{{{{spell_path(['$context', 'data', *steps])}}}}}", {"data": document}) == value
 
 
-@settings(deadline=None)
 @given(st.lists(any_texts, min_size=1, max_size=4))
 def test_a_missing_path_is_named_as_a_template_would_spell_it(steps: list[str]):
     path = spell_path(["$context", "data", *steps])
@@ -70,13 +65,12 @@ def test_a_missing_path_is_named_as_a_template_would_spell_it(steps: list[str]):
         raise AssertionError("nothing is missing")
 
 
-@settings(deadline=None)
 @given(json_values)
 def test_any_json_value_may_be_a_default(value: Any):
     assert fill(f"{{{{$context.absent | default({json.dumps(value)})}}}}", {}) == value
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(almost_templates, hostile_values)
 @example("{{" * 3000, None)
 @example('{{"' + "\\" * 5000, None)
@@ -91,7 +85,6 @@ def test_any_text_compiles_or_is_a_template_error_and_renders_or_is_one(text: st
         assert len(str(error)) < 2000
 
 
-@settings(deadline=None)
 @given(any_texts.filter(lambda text: "{{" not in text))
 def test_a_text_without_two_braces_is_itself(text: str):
     template = compile_template(text, roots=ROOTS)
@@ -99,7 +92,6 @@ def test_a_text_without_two_braces_is_itself(text: str):
     assert template.render({}) == text
 
 
-@settings(deadline=None)
 @given(any_texts)
 def test_any_text_can_be_written_in_a_template(text: str):
     escaped = re.sub(r"\{\{", lambda _: '{{"{{"}}', text)
@@ -107,7 +99,6 @@ def test_any_text_can_be_written_in_a_template(text: str):
     assert fill(escaped, {}) == text
 
 
-@settings(deadline=None)
 @given(hostile_values)
 def test_an_object_is_a_template_of_its_children(value: Any):
     template = {"a": "{{$context.data}}", "b": {"c": "x{{$context.data}}"}, "d": 1}

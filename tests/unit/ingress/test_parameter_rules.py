@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prefect import flow
 from prefect.utilities.callables import parameter_schema
@@ -114,7 +114,6 @@ VALUES = st.recursive(
 NAMES = ["order", "customer_id", "tags", "discount", "gift", "more", "unknown"]
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES), VALUES | st.just(GOOD["order"]), max_size=7), st.booleans())
 def test_they_judge_as_prefects_server_does(parameters: dict[str, Any], complete: bool):
     whole = {**GOOD, **parameters} if complete else parameters

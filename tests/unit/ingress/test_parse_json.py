@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from receiver.contract.errors import Unusable
@@ -120,7 +120,6 @@ def json_values() -> st.SearchStrategy[Any]:
     return st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
 
 
-@settings(deadline=None)
 @given(json_values())
 def test_every_json_value_comes_through_unchanged(value: Any):
     for text in (json.dumps(value), json.dumps(value, ensure_ascii=False, indent=1)):
@@ -131,7 +130,6 @@ def test_every_json_value_comes_through_unchanged(value: Any):
         assert parse_body(JSON, body).data == value
 
 
-@settings(deadline=None)
 @given(
     content_type=st.none()
     | st.text(max_size=40)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from urllib.parse import parse_qs
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from receiver.ingress.parse import parse_body
@@ -158,7 +158,6 @@ def test_a_body_with_very_many_fields_is_masked_in_linear_time():
     assert mask_body("application/json", body, TOKEN, "***").count(b'"***"') == 100_000
 
 
-@settings(deadline=None)
 @given(
     fields=st.dictionaries(st.sampled_from(["token", "a", "\u00fc", 'q"']), st.text() | st.lists(st.integers())),
     indent=st.none() | st.integers(0, 3),
