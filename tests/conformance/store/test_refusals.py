@@ -26,7 +26,8 @@ async def test_a_refusal_is_a_row_with_its_reason(store: DeliveryStore) -> None:
         "no such signature",
     )
     assert (record.body_size, record.response_status, record.attempts) == (50_000, 401, ())
-    assert await store.body(new.id) == ("application/json", b"x" * 100)
+    request = await store.request(new.id)
+    assert request is not None and (request.content_type, request.body) == ("application/json", b"x" * 100)
     assert await store.claim(10, 60, later(10), "tests") == []
 
 
