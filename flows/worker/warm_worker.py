@@ -4,8 +4,8 @@
     prefect worker start --pool webhooks
 
 Prefect's events ring a bell; on it, and every `PREFECT_WORKER_QUERY_SECONDS`, the worker asks the pool for what is due
-and takes as many runs as it has children. With `WEBHOOKS_WARM_RELOAD=1` it watches the project's imported files and
-renews the zygote when one changes.
+and takes as many runs as it has children. What it heard of and did not find it looks for again (`bells.py`). With
+`WEBHOOKS_WARM_RELOAD=1` it watches the project's imported files and renews the zygote when one changes.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import httpx
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_WORKER_QUERY_SECONDS, get_current_settings
 
+from flows.worker.bells import Bells
 from flows.worker.configuration import WarmJobConfiguration, WarmVariables, WarmWorkerResult
 from flows.worker.crew import Crew
 from flows.worker.desk import Desk, InHand
@@ -38,7 +39,6 @@ _RELOAD_SECONDS = 0.5
 _RENEW_SECONDS = 1.0
 _NET_SECONDS = 10.0  # how often runs in hand are read, should an event be missed
 _SOON_SECONDS = 0.1
-_AHEAD_SECONDS = 1.0
 _LOOK_AHEAD = 100
 _LAST_WORDS_SECONDS = 3.0
 
@@ -64,9 +64,9 @@ class WarmWorker(PrefectSide):
         self._instance: Instance | None = None
         self._bell = asyncio.Event()
         self._alarms: dict[datetime, asyncio.TimerHandle] = {}
-        self._looking_ahead = self._importing = self._more = False
+        self._importing = self._more = False
         self._limited = True
-        self._heard: set[UUID] = set()
+        self._bells = Bells()
         self._later: asyncio.TimerHandle | None = None
         self._wanted: set[str] = set()
         self._background: list[asyncio.Task[None]] = []
@@ -109,6 +109,7 @@ class WarmWorker(PrefectSide):
         watcher = Watcher(
             self.work_pool.id,
             may_start=self._heard_of,
+            claimed=self._bells.answered,
             cancel=desk.cancel,
             suspended=desk.suspended,
             connected=self._look_at_everything,
@@ -132,11 +133,10 @@ class WarmWorker(PrefectSide):
 
     def _heard_of(self, flow_run_id: UUID) -> None:
         if self._desk is not None and flow_run_id not in self._desk.in_hand:
-            self._heard.add(flow_run_id)
+            self._bells.ring(flow_run_id)
             self._bell.set()
 
     async def _look_ahead(self) -> None:
-        self._looking_ahead = False
         now = datetime.now(UTC)
         with suppress(httpx.HTTPError):
             horizon = now + timedelta(seconds=10 + 1.5 * PREFECT_WORKER_QUERY_SECONDS.value())  # past the next poll
@@ -172,21 +172,29 @@ class WarmWorker(PrefectSide):
         if self._later is not None:
             self._later.cancel()
             self._later = None
-        heard, self._heard = self._heard, set()
+        sought = self._bells.ringing
         runs = await self.due_runs(datetime.now(UTC), room)
         self._more = len(runs) >= room
         for run in runs:
             desk.take(run, self._left)
-        if not self._more and not self._looking_ahead and heard - desk.in_hand.keys():
-            self._looking_ahead = True  # it may be due in a moment only, which the bell's query does not show
-            asyncio.get_running_loop().call_later(_AHEAD_SECONDS, lambda: self._spawn(self._look_ahead()))
+        if self._more:
+            return  # those sought may come next
+        again, given_up = self._bells.looked(sought, desk.in_hand)
+        if again is not None:
+            self._look_in(again)
+        if given_up:
+            self._spawn(self._look_ahead())  # it may be due later only, which the bell's query does not show
 
     def _left(self, claimed: bool) -> None:
         """Look again: at once when more may be waiting, soon when another worker was faster."""
         if claimed and (self._more or self._limited):
             self._bell.set()
-        elif self._more and self._later is None:
-            self._later = asyncio.get_running_loop().call_later(_SOON_SECONDS, self._ring_later)
+        elif self._more:
+            self._look_in(_SOON_SECONDS)
+
+    def _look_in(self, seconds: float) -> None:
+        if self._later is None:  # else a look comes anyway, and sees to the rest
+            self._later = asyncio.get_running_loop().call_later(seconds, self._ring_later)
 
     def _ring_later(self) -> None:
         self._later = None

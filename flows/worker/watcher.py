@@ -14,13 +14,15 @@ from prefect.events.filters import EventAnyResourceFilter, EventFilter, EventNam
 
 _PREFIX = "prefect.flow-run."
 _MAY_START = frozenset({"Scheduled", "Late", "AwaitingRetry", "Resuming", "AwaitingConcurrencySlot"})
+_CLAIMED = frozenset({"Pending"})
 _CANCEL = frozenset({"Cancelling", "Cancelled"})
 _SUSPEND = frozenset({"Suspended"})
 _PAUSE_SECONDS = (0.2, 1.0, 5.0, 10.0)
 
 
 class Watcher:
-    """Calls `may_start(run)`, `cancel(run, when)` and `suspended(run, state id, when)` for flow runs of a pool, by id.
+    """Says what befell flow runs of a pool, by id: `may_start(run)`, `claimed(run)`, `cancel(run, when)` and
+    `suspended(run, state id, when)`.
 
     `connected` is called after each connection: whatever happened before it may have been missed.
     """
@@ -30,16 +32,18 @@ class Watcher:
         pool_id: UUID,
         *,
         may_start: Callable[[UUID], None],
+        claimed: Callable[[UUID], None],
         cancel: Callable[[UUID, datetime], None],
         suspended: Callable[[UUID, UUID, datetime], None],
         connected: Callable[[], Coroutine[Any, Any, None]],
         log: logging.Logger | logging.LoggerAdapter[logging.Logger],
     ) -> None:
         self._filter = EventFilter(
-            event=EventNameFilter(name=[_PREFIX + name for name in sorted(_MAY_START | _CANCEL | _SUSPEND)]),
+            event=EventNameFilter(name=[_PREFIX + name for name in sorted(_MAY_START | _CLAIMED | _CANCEL | _SUSPEND)]),
             any_resource=EventAnyResourceFilter(id=[f"prefect.work-pool.{pool_id}"]),
         )
-        self._may_start, self._cancel, self._suspended = may_start, cancel, suspended
+        self._may_start, self._claimed = may_start, claimed
+        self._cancel, self._suspended = cancel, suspended
         self._connected, self._log = connected, log
 
     async def watch(self) -> None:
@@ -64,6 +68,8 @@ class Watcher:
             return
         if name in _MAY_START:
             self._may_start(flow_run)
+        elif name in _CLAIMED:
+            self._claimed(flow_run)
         elif name in _CANCEL:
             self._cancel(flow_run, occurred)
         elif name in _SUSPEND:

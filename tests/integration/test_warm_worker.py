@@ -172,6 +172,10 @@ async def test_a_run_of_the_future_waits_for_its_time(
     await pool.deployment("ordinary.asynchronous")
     path = tmp_path / "notes"
     with running_worker(pool, tmp_path, PREFECT_WORKER_QUERY_SECONDS="60"):
+        soon = datetime.now(UTC) + timedelta(seconds=0.4)  # heard of at once, and not to be seen then
+        run = await pool.start("ordinary.asynchronous", path=str(path), state=Scheduled(scheduled_time=soon))
+        await _completed(pool, [run], 20)
+        path.unlink()
         due = datetime.now(UTC) + timedelta(seconds=3)
         run = await pool.start("ordinary.asynchronous", path=str(path), state=Scheduled(scheduled_time=due))
         await _completed(pool, [run], 20)
