@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from receiver.cli import app
 
 
 @app.command()
-def up() -> None:
+def up(
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Import the flows again when a file of the project that they use changes.")
+    ] = False,
+) -> None:
     """Start Prefect with its database, the deployments, a worker and the receiver, and keep them running.
 
     Ctrl-C stops everything in order; a second one hurries. State is in WEBHOOKS_HOME, default `.webhooks`.
@@ -23,4 +29,4 @@ def up() -> None:
     with failures_told():
         settings = load_settings()
         project = find_project()
-    raise typer.Exit(run_up(settings, project))
+    raise typer.Exit(run_up(settings, project, reload=reload))

@@ -26,11 +26,14 @@ from receiver.supervisor.supervise import Supervisor, first_failure
 from receiver.supervisor.terminal import PatientConsole, Terminal
 
 
-def run_up(settings: Settings, project: Path) -> int:
-    """Run everything until a signal ends it. The exit status: 0 after a stop, 1 when it could not run."""
+def run_up(settings: Settings, project: Path, *, reload: bool = False) -> int:
+    """Run everything until a signal ends it. The exit status: 0 after a stop, 1 when it could not run.
+
+    With `reload`, flows are imported again when their code changes.
+    """
     terminal = Terminal(PatientConsole(file=sys.stdout))
     try:
-        asyncio.run(_run(settings, project, outside_environment(), terminal))
+        asyncio.run(_run(settings, project, reload, outside_environment(), terminal))
     except (CannotRun, BaseExceptionGroup) as error:
         failure = first_failure(error)
         if failure is None:
@@ -49,7 +52,7 @@ def outside_environment() -> dict[str, str]:
     return ours | {name: value for name, value in os.environ.items() if value or name not in ours}
 
 
-async def _run(settings: Settings, project: Path, outside: Mapping[str, str], terminal: Terminal) -> None:
+async def _run(settings: Settings, project: Path, reload: bool, outside: Mapping[str, str], terminal: Terminal) -> None:
     home = open_home(settings.state.home)
     port = take_port(settings.http.host, settings.http.port, "WEBHOOKS_PORT")
     prefect = _prefect(settings, outside, home)
@@ -71,6 +74,7 @@ async def _run(settings: Settings, project: Path, outside: Mapping[str, str], te
         prefect_url=prefect.url,
         prefect_port=prefect.port,
         prefect_auth=prefect.auth,
+        reload=reload,
     )
     database = await asyncio.to_thread(_database, settings, outside, home, terminal) if prefect.port else None
     receiver_api, flow_key = ReceiverApi(around.base_url, admin_key), FlowKey(home.path / "flows.key")

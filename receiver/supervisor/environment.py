@@ -41,6 +41,8 @@ class Surroundings:
     """The port of the server that `up` starts, None when it uses another."""
 
     prefect_auth: str | None = field(repr=False)
+    reload: bool = False
+    """Whether the worker imports flows again when their code changes."""
 
 
 def common(around: Surroundings) -> dict[str, str]:
@@ -99,6 +101,7 @@ def worker(around: Surroundings) -> dict[str, str]:
     return client(around) | {
         "PREFECT_WORKER_QUERY_SECONDS": "1",  # the net: a lost event must not cost a caller its deadline
         "PYTHONPATH": os.pathsep.join([str(around.project), *([path] if path else [])]),
+        **({"WEBHOOKS_WARM_RELOAD": "1"} if around.reload else {}),
     }
 
 

@@ -234,33 +234,41 @@ async def test_a_suspended_run_stops_and_is_resumed_by_a_new_attempt(
 
 
 RELOADED = """
+import time
 from pathlib import Path
 from prefect import flow
 
 @flow
-def it(path: str) -> None:
+def it(path: str, once: str = "") -> None:
+    Path(path + ".begun").touch()
+    while once and not Path(once).exists():
+        time.sleep(0.05)
     Path(path).write_text('{}')
 """
 
 
-async def test_changed_code_is_run_after_the_zygote_has_been_renewed(
+async def test_changed_code_is_run_after_the_zygote_has_been_renewed_and_what_runs_finishes(
     client: PrefectClient, prefect_server: PrefectServer, tmp_path: Path
 ) -> None:
     project = tmp_path / "project"
     project.mkdir()
     module = project / "sample_reloaded.py"
     module.write_text(RELOADED.format("old"))
-    pool = await make_pool(client, prefect_server, "warm", children=1)
+    pool = await make_pool(client, prefect_server, "warm", children=2)
     await pool.deployment("it", "-reload", entrypoint="sample_reloaded.it")
     with running_worker(pool, tmp_path, cwd=project, WEBHOOKS_WARM_RELOAD="1") as worker:
         await pool.run("it", label="-reload", path=str(tmp_path / "first"))
-        old = worker.zygote()
+        old, enough = worker.zygote(), tmp_path / "enough"
+        long = await pool.start("it", label="-reload", path=str(tmp_path / "long"), once=str(enough))
+        wait_until((tmp_path / "long.begun").exists, 30, what="the long run has begun")
         module.write_text("def broken(:\n")
         wait_until(lambda: "could not be imported" in worker.text, what="the broken module is reported")
         module.write_text(RELOADED.format("new"))
         wait_until(lambda: worker.text.count("is warm with") == 3, what="the zygote is renewed")
         await pool.run("it", label="-reload", path=str(tmp_path / "second"))
-        assert [lines(tmp_path / name) for name in ("first", "second")] == [["old"], ["new"]]
+        enough.touch()
+        await _completed(pool, [long])
+        assert [lines(tmp_path / name) for name in ("first", "long", "second")] == [["old"], ["old"], ["new"]]
         wait_until(lambda: worker.zygote() != old, what="the old zygote has gone")
 
 

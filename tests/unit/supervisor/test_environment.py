@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from flows.worker.warm_worker import RELOAD_VARIABLE
 from receiver.supervisor import environment
 from receiver.supervisor.environment import Surroundings
 
@@ -63,6 +64,11 @@ def test_the_worker_and_its_flows_get_no_secret_but_prefects() -> None:
     assert "outside-" not in values
     assert "whk_admin" not in values
     assert "PREFECT_SERVER_API_AUTH_STRING" not in env
+
+
+def test_the_worker_is_told_to_reload_when_up_is() -> None:
+    assert RELOAD_VARIABLE not in environment.worker(around())
+    assert environment.worker(around(reload=True))[RELOAD_VARIABLE] == "1"
 
 
 def test_the_receiver_gets_its_database_and_admin_key_and_leaves_retries_to_the_dispatcher() -> None:
