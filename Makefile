@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: up test bench check format pins clean
+.PHONY: up test conformance bench soak check format pins clean
 
 up: $(VENV)/.run
 	@$(BIN)/webhooks up
@@ -11,9 +11,17 @@ up: $(VENV)/.run
 test: $(VENV)/.dev
 	$(BIN)/pytest $(ARGS)
 
+# Every case of the workers' conformance suite on the process worker too, which takes minutes.
+conformance: $(VENV)/.dev
+	TEST_WORKERS=all $(BIN)/pytest tests/conformance/test_workers.py $(ARGS)
+
 # QUICK=1 looks for a minute, WRITE=1 renews docs/performance.md, PEER=http://... measures another system's webhook too.
 bench: $(VENV)/.run
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(WRITE),--write) $(if $(PEER),--peer $(PEER)) $(ARGS)
+
+# Many runs in a row: none lost, none doubled, memory flat. WRITE=1 renews its section in docs/performance.md.
+soak: $(VENV)/.run
+	@$(BIN)/python -m benchmarks.soak --runs $(or $(RUNS),500) $(if $(WRITE),--write) $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

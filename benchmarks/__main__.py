@@ -105,7 +105,9 @@ def main() -> int:
     if words.write:
         DOCS.mkdir(exist_ok=True)
         (DOCS / PLOT).write_text(plot.draw(_rates(figures), found.stages), encoding="utf-8")
-        (DOCS / "performance.md").write_text(report.page(done, PLOT), encoding="utf-8")
+        page = DOCS / "performance.md"
+        old = page.read_text(encoding="utf-8") if page.exists() else ""
+        page.write_text(report.keeping_soak(report.page(done, PLOT), old), encoding="utf-8")
         tell(f"written: docs/performance.md, docs/{PLOT}")
     return status
 

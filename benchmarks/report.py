@@ -16,6 +16,7 @@ from benchmarks.figures import Figure, shown, spread
 from benchmarks.machine import in_words
 from benchmarks.waterfall import Stage
 
+_SOAK = "\n## Many runs in a row\n"
 _HEAD = ("", "median", "spread", "unit", "goal", "")
 
 
@@ -87,6 +88,18 @@ def page(report: Report, plot: str) -> str:
             "",
         ]
     return "\n".join(lines)
+
+
+def with_soak(page: str, sentences: Sequence[str], head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A page with this as its last section, which `make soak WRITE=1` writes."""
+    table = [*_markdown_head(head), *map(_markdown_row, rows)]
+    return "\n".join([page.partition(_SOAK)[0].rstrip("\n"), _SOAK, *sentences, "", *table, ""])
+
+
+def keeping_soak(page: str, old: str) -> str:
+    """A new page with the section about many runs in a row that the old one had."""
+    _, heading, section = old.partition(_SOAK)
+    return page + heading + section
 
 
 def write_json(report: Report, path: Path) -> None:
