@@ -158,7 +158,9 @@ def prefect_environment() -> dict[str, str]:
         home = HomeSettings().home
         with suppress(OSError, ValueError):
             written = json.loads((home / "receiver.json").read_text(encoding="utf-8"))
-            environment["PREFECT_API_URL"] = str(written["prefect_api_url"])
+            if not (url := written.get("prefect_api_url")):
+                return environment
+            environment["PREFECT_API_URL"] = str(url)
             if (auth := home / "prefect.auth").is_file():
                 environment["PREFECT_API_AUTH_STRING"] = auth.read_text(encoding="utf-8").strip()
             environment.setdefault("PREFECT_HOME", str(home / "prefect"))
