@@ -4,25 +4,55 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeVar
 
 from receiver.admin.auth import Principal
 from receiver.admin.plain_secret import PlainSecret, take_out_secret
 from receiver.admin.problems import Problem
 from receiver.admin.services import AdminServices
 from receiver.admin.webhook_models import TOLD, WebhookView
+from receiver.admin.webhook_owner import refuse_moved, refuse_other_origin, refuse_other_source
 from receiver.contract.definition import WebhookDefinition, generate_key, parse_definition
 from receiver.contract.errors import DefinitionError, WebhooksError
 from receiver.contract.secret_reference import Author
 from receiver.ingress.parameter_rules import parameter_problems, rules_of
 from receiver.prefect_gateway import PrefectUnavailable
-from receiver.webhooks.definitions import DefinitionRow
+from receiver.webhooks.definitions import ABSENT, DefinitionMoved, DefinitionRow
 from receiver.webhooks.keys import Scope
+
+T = TypeVar("T")
+
+_TRIES = 5
+"""How often a change is tried anew when other processes change the same webhook meanwhile."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Give:
+    """How a definition is given: `origin` and `source` say on whose behalf, `revision` what it has to replace.
+
+    `take_over` gives a webhook of another source to this one; a `dry_run` checks everything and changes nothing.
+    """
+
+    origin: Literal["api", "code"] = "api"
+    source: str | None = None
+    take_over: bool = False
+    revision: int | None = None
+    dry_run: bool = False
+
+
+_BY_HAND = Give()
 
 
 class WebhookDesk:
-    """The one place of this process that changes webhooks; changes happen one after another."""
+    """The one place of this process that changes webhooks; changes happen one after another.
+
+    Another process may change the same webhook: each change is stored only if what it was judged by is still in force,
+    and else judged again.
+    """
 
     def __init__(self, services: AdminServices) -> None:
         self._services = services
@@ -38,56 +68,80 @@ class WebhookDesk:
     async def create(self, given: Mapping[str, Any], who: Principal) -> WebhookView:
         """Make a webhook; raises a 409 when its key is taken."""
         fields = {**given, "key": given.get("key") or generate_key()}
+        taken = Problem(409, f"There is a webhook '{str(fields['key'])[:100]}' already. Change it with PUT or PATCH.")
         async with self._turn:
             if await self._services.definitions.get(str(fields["key"])) is not None:
-                raise Problem(409, f"There is a webhook '{fields['key']}' already. Change it with PUT or PATCH.")
-            return await self._store(fields, None, who, origin="api")
+                raise taken
+            try:
+                return await self._store(fields, None, who, Give(), suffix=_suffix())
+            except DefinitionMoved:
+                raise taken from None
 
     async def put(
-        self, key: str, given: Mapping[str, Any], who: Principal, *, origin: Literal["api", "code"]
+        self, key: str, given: Mapping[str, Any], who: Principal, how: Give = _BY_HAND
     ) -> tuple[WebhookView, bool]:
-        """Make or replace a webhook; whether it was made. Raises a 409 when it belongs to the other origin."""
+        """Make or replace a webhook; whether it was made. Raises a 409 when it belongs to somebody else."""
         if given.get("key") not in {None, key}:
             raise DefinitionError("key", f"the address says '{key}'; leave it out or say the same")
-        async with self._turn:
-            known = await self._services.definitions.get(key)
-            if origin == "code":
-                who.require(Scope.ADMIN)
-                if known is not None and known.origin != "code":
-                    raise Problem(
-                        409, f"'{key}' was not made by code. Delete it, or give the flow's webhook another key."
-                    )
-            elif known is not None:
-                _refuse_code(known)
-            fields = {**given, "key": key}
-            return await self._store(fields, known, who, origin=origin), known is None
+        if how.origin == "code":
+            who.require(Scope.ADMIN)
+        suffix = _suffix()
 
-    async def patch(self, key: str, changes: Mapping[str, Any], who: Principal) -> WebhookView:
+        async def once() -> tuple[WebhookView, bool]:
+            known = await self._services.definitions.get(key)
+            refuse_moved(known, how.revision)
+            if known is not None:
+                refuse_other_origin(known, how.origin)
+                if not how.take_over:
+                    refuse_other_source(known, how.source)
+            return await self._store({**given, "key": key}, known, who, how, suffix=suffix), known is None
+
+        return await self._in_turn(key, once)
+
+    async def patch(
+        self, key: str, changes: Mapping[str, Any], who: Principal, revision: int | None = None
+    ) -> WebhookView:
         """Replace some fields. The state alone may be changed whoever made the webhook."""
-        async with self._turn:
+        suffix = _suffix()
+
+        async def once() -> WebhookView:
             known = await self.existing(key)
+            refuse_moved(known, revision)
             if set(changes) == {"state"}:
                 return await self._set_state(known, changes["state"])
-            _refuse_code(known)
+            refuse_other_origin(known, "api")
             if changes.get("key") not in {None, key}:
                 raise DefinitionError("key", "cannot be changed: make another webhook")
             fields = {**known.definition, **changes, "key": key}
             if "state" not in changes:
                 fields.pop("state", None)
-            return await self._store(fields, known, who, origin="api")
+            return await self._store(fields, known, who, Give(), suffix=suffix)
 
-    async def delete(self, key: str, who: Principal, *, origin: Literal["api", "code"]) -> None:
+        return await self._in_turn(key, once)
+
+    async def delete(self, key: str, who: Principal, how: Give = _BY_HAND) -> None:
         """Take a webhook out of force; its deliveries stay."""
-        async with self._turn:
+        if how.origin == "code":
+            who.require(Scope.ADMIN)
+
+        async def once() -> None:
             known = await self.existing(key)
-            if origin == "code":
-                who.require(Scope.ADMIN)
-                if known.origin != "code":
-                    raise Problem(409, f"'{key}' was not made by code: delete it without ?origin=code.")
-            else:
-                _refuse_code(known)
-            await self._services.definitions.delete(key, self._services.now())
+            refuse_moved(known, how.revision)
+            refuse_other_origin(known, how.origin)
+            if how.source is not None and known.source != how.source:
+                raise Problem(409, f"'{key}' does not belong to '{how.source}', so that may not delete it.")
+            await self._services.definitions.delete(key, self._services.now(), expect=known.revision)
             await self._services.catalog.refresh()
+
+        await self._in_turn(key, once)
+
+    async def _in_turn(self, key: str, once: Callable[[], Awaitable[T]]) -> T:
+        """The change, judged anew when another process changed the webhook between the judging and the storing."""
+        async with self._turn:
+            for _ in range(_TRIES):
+                with suppress(DefinitionMoved):
+                    return await once()
+        raise Problem(409, f"'{key[:100]}' is being changed by others all the time. Try again.")
 
     def view(self, row: DefinitionRow, warnings: list[str] | None = None) -> WebhookView:
         """A webhook as the API tells it."""
@@ -97,6 +151,7 @@ class WebhookDesk:
             "url": f"{self._services.base_url}/api/webhooks/{path}",
             "state": row.state,
             "origin": row.origin,
+            "source": row.source,
             "revision": row.revision,
             "created_at": row.created_at,
             "updated_at": row.updated_at,
@@ -113,23 +168,34 @@ class WebhookDesk:
         return self.view(row or known)
 
     async def _store(
-        self, given: Mapping[str, Any], known: DefinitionRow | None, who: Principal, *, origin: Literal["api", "code"]
+        self, given: Mapping[str, Any], known: DefinitionRow | None, who: Principal, how: Give, *, suffix: str
     ) -> WebhookView:
         services = self._services
         fields = {name: value for name, value in given.items() if name not in TOLD}
-        safe, plain = await self._without_secret(fields, known) if origin == "api" else (fields, None)
-        definition = parse_definition(safe, by=_author(who, origin, known, safe))
+        safe, plain = await self._without_secret(fields, known, suffix) if how.origin == "api" else (fields, None)
+        definition = parse_definition(safe, by=_author(who, how.origin, known, safe))
         await services.check_definition(definition)
+        if how.dry_run:
+            stated = fields.get("state") is not None and how.origin == "api"
+            state = definition.state if stated or known is None else known.state
+            would_be = _as_it_would_be(definition, known, how, state, services.now())
+            return self.view(would_be, await self._warnings(definition))
         if plain is not None:
             await self._keep(plain)
         row = await services.definitions.put(
-            _to_store(definition, fields), key=definition.key, origin=origin, actor=who.name, now=services.now()
+            _to_store(definition, fields),
+            key=definition.key,
+            origin=how.origin,
+            source=how.source,
+            actor=who.name,
+            now=services.now(),
+            expect=ABSENT if known is None else known.revision,
         )
         await services.catalog.refresh()
         return self.view(row, await self._warnings(definition))
 
     async def _without_secret(
-        self, fields: Mapping[str, Any], known: DefinitionRow | None
+        self, fields: Mapping[str, Any], known: DefinitionRow | None, suffix: str
     ) -> tuple[dict[str, Any], PlainSecret | None]:
         key = str(fields["key"])
         rows = [row for row in await self._services.definitions.all() if row.key != key]
@@ -138,7 +204,7 @@ class WebhookDesk:
             key=key,
             current=_secret_of(known.definition) if known else None,
             others={secret for row in rows if (secret := _secret_of(row.definition))},
-            suffix=secrets.token_hex(4),
+            suffix=suffix,
         )
 
     async def _keep(self, plain: PlainSecret) -> None:
@@ -184,10 +250,23 @@ def _secret_of(definition: Mapping[str, Any]) -> str | None:
     return secret if isinstance(secret, str) else None
 
 
-def _refuse_code(row: DefinitionRow) -> None:
-    if row.origin == "code":
-        raise Problem(
-            409,
-            f"'{row.key}' is defined in code. Change the flow's @webhook and run `webhooks deploy`; here only its "
-            "`state` can be changed.",
-        )
+def _as_it_would_be(
+    definition: WebhookDefinition, known: DefinitionRow | None, how: Give, state: str, now: datetime
+) -> DefinitionRow:
+    """What a dry run tells. The revision is the one in force: nothing was changed."""
+    return DefinitionRow(
+        key=definition.key,
+        definition=definition.to_json(),
+        revision=ABSENT if known is None else known.revision,
+        origin=how.origin,
+        state=state,
+        state_by_operator=known is not None and known.state_by_operator,
+        created_at=now if known is None else known.created_at,
+        updated_at=now if known is None else known.updated_at,
+        source=how.source if how.source is not None or known is None else known.source,
+    )
+
+
+def _suffix() -> str:
+    """Of the block that a plain secret goes into; once a request, so that a change tried anew leaves one block."""
+    return secrets.token_hex(4)

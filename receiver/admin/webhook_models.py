@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from fastapi import Body, Path, Query
+from fastapi import Body, Header, Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from receiver.contract.definition import WebhookDefinition
+from receiver.contract.errors import DefinitionError
 
-TOLD = frozenset({"url", "origin", "revision", "created_at", "updated_at", "warnings", "stats"})
+TOLD = frozenset({"url", "origin", "source", "revision", "created_at", "updated_at", "warnings", "stats"})
 """What an answer says besides the definition. Taken back and ignored, so that an answer can be changed and put."""
 
 _EXAMPLE: dict[str, Any] = {"key": "crm", "deployment": "crm-sync/crm-sync", "verification": {"scheme": "none"}}
@@ -44,7 +46,39 @@ Changes = Annotated[
 Origin = Annotated[
     Literal["api", "code"], Query(description="`code` is for `webhooks deploy` and needs a key of scope admin.")
 ]
+Source = Annotated[
+    str | None,
+    Query(
+        min_length=1,
+        max_length=200,
+        description="The project or set of files that owns the webhook: no other one replaces or deletes it.",
+    ),
+]
+TakeOver = Annotated[bool, Query(description="Replace it although another `source` owns it.")]
+DryRun = Annotated[bool, Query(description="Check everything, answer as if it were done, and change nothing.")]
+IfMatch = Annotated[
+    str | None,
+    Header(
+        max_length=100,
+        description='The revision that has to be in force, as ETag names it: `"3"`. Else 412.',
+    ),
+]
 Key = Annotated[str, Path(max_length=200, description="The webhook's key.")]
+
+
+def etag(revision: int) -> str:
+    """A revision as the header ETag."""
+    return f'"{revision}"'
+
+
+def revision_of(if_match: str | None) -> int | None:
+    """The revision a header If-Match names, None without one; raises `DefinitionError`."""
+    if if_match is None:
+        return None
+    found = re.fullmatch(r'(?:W/)?"?([0-9]{1,9})"?', if_match.strip())
+    if found is None:
+        raise DefinitionError("If-Match", 'is the revision you read, in quotes: "3"')
+    return int(found[1])
 
 
 class Stats(BaseModel):
@@ -67,6 +101,7 @@ class WebhookView(BaseModel):
                     "state": "enabled",
                     "url": "https://hooks.example.com/api/webhooks/crm",
                     "origin": "api",
+                    "source": None,
                     "revision": 1,
                     "created_at": "2026-11-24T08:00:00Z",
                     "updated_at": "2026-11-24T08:00:00Z",
@@ -81,11 +116,31 @@ class WebhookView(BaseModel):
     url: str = Field(description="Where it is called; braces stand for path parameters.")
     state: str = Field(description="`enabled`, `paused` or `disabled`.")
     origin: str = Field(description="`code` when a flow's decorator defines it, else `api`.")
+    source: str | None = Field(default=None, description="The project or set of files that owns it; null: nobody does.")
     revision: int = Field(description="Grows with each change of the definition; deliveries name it.")
     created_at: AwareDatetime = Field(description="When it was made.")
     updated_at: AwareDatetime = Field(description="When it was last changed.")
     warnings: list[str] = Field(default=[], description="What would not work yet.")
     stats: Stats | None = Field(default=None, description="Its deliveries; told when one webhook is asked for.")
+
+
+class FieldChange(BaseModel):
+    """A field that differs from the revision before."""
+
+    field: str = Field(description="The field, dotted where an object changed in part: `verification.scheme`.")
+    before: Any = Field(default=None, description="What it was; null when there was no such field.")
+    after: Any = Field(default=None, description="What it became; null when it was taken away.")
+
+
+class Revision(BaseModel):
+    """A definition as it once was."""
+
+    revision: int = Field(description="Its number; deliveries name it.")
+    created_at: AwareDatetime = Field(description="When the webhook became so.")
+    actor: str = Field(description="Name of the API key that made it so.")
+    origin: str = Field(description="`code` or `api`.")
+    changes: list[FieldChange] = Field(description="What differs from the revision before; empty for the first.")
+    definition: dict[str, Any] = Field(description="The definition without its `state`, which has no revisions.")
 
 
 class SampleRequest(BaseModel):

@@ -30,7 +30,10 @@ class _Base(SQLModel):
 
 
 class Webhook(_Base, table=True):
-    """A definition in force. `definition` is JSON without `state`, which is a column since operators change it."""
+    """A definition in force. `definition` is JSON without `state`, which is a column since operators change it.
+
+    `source` names the project or the set of files it comes from; null for what was made by hand.
+    """
 
     __tablename__ = "webhook"
 
@@ -42,6 +45,7 @@ class Webhook(_Base, table=True):
     state_by_operator: int = 0
     created_at: int = Field(sa_type=Micros)
     updated_at: int = Field(sa_type=Micros)
+    source: str | None = Field(default=None, sa_type=Text)
 
 
 class WebhookRevision(_Base, table=True):

@@ -120,9 +120,13 @@ class Catalog(Generic[T]):
 
     async def find(self, raw_path: str) -> Found[T] | None:
         """The webhook for a path; a miss asks the database once whether something changed before it is a miss."""
-        found = self.routes.find(raw_path)
-        if found is None and await self.refresh():
-            found = self.routes.find(raw_path)
+        routes = self.routes
+        found = routes.find(raw_path)
+        if found is None:
+            await self.refresh()
+            # Whoever read the database: while this request waited for its turn, another one may have done so.
+            if self.routes is not routes:
+                found = self.routes.find(raw_path)
         return found
 
     async def refresh(self) -> bool:

@@ -9,20 +9,36 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, Table, delete, func, insert, select, update
 
+from receiver.contract.errors import WebhooksError
 from receiver.storage import Database
 from receiver.storage.tables import meta, webhook, webhook_revision
 from receiver.storage.values import from_json, from_micros, to_json, to_micros, to_text
+from receiver.webhooks.catalog import Routes
 
 Origin = Literal["code", "api"]
+ABSENT = 0
+"""Given as `expect`: there must be no webhook with that key."""
 _CATALOG = "catalog"
+
+
+class DefinitionMoved(WebhooksError):
+    """A webhook is no longer what its caller took it for: somebody else made, changed or deleted it meanwhile.
+
+    `revision` is the one in force, `ABSENT` when there is no such webhook.
+    """
+
+    def __init__(self, key: str, revision: int) -> None:
+        super().__init__(f"the webhook '{key}' was changed by somebody else meanwhile")
+        self.revision = revision
 
 
 @dataclass(frozen=True, kw_only=True)
 class DefinitionRow:
     """A webhook in force. `definition` is its JSON with the `state` in force; `revision` names that JSON for ever.
 
-    `origin` is `code` for what `webhooks deploy` put and `api` for the rest; `state_by_operator` tells whether a
-    person set the state, which a deploy then leaves alone.
+    `origin` is `code` for what `webhooks deploy` put and `api` for the rest; `source` is the project or the owner it
+    belongs to, None when it is nobody's; `state_by_operator` tells whether a person set the state, which a deploy then
+    leaves alone.
     """
 
     key: str
@@ -33,20 +49,55 @@ class DefinitionRow:
     state_by_operator: bool
     created_at: datetime
     updated_at: datetime
+    source: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevisionRow:
+    """A definition as it once was, without `state`: who (the name of an API key) made it so, and when.
+
+    `before` is the definition of the revision before it, None for the first.
+    """
+
+    revision: int
+    definition: dict[str, Any]
+    before: dict[str, Any] | None
+    origin: Origin
+    actor: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What decides which requests a webhook gets."""
+
+    key: str
+    path: str | None
 
 
 class DefinitionStore:
-    """The webhooks of an installation. Definitions are stored as they are: checking them is the caller's."""
+    """The webhooks of an installation. Definitions are stored as they are: checking them is the caller's, but that no
+    two of them compete for a request, which only the database can tell when several processes define at once."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     async def put(
-        self, definition: Mapping[str, Any], *, key: str, origin: Origin, actor: str, now: datetime
+        self,
+        definition: Mapping[str, Any],
+        *,
+        key: str,
+        origin: Origin,
+        actor: str,
+        now: datetime,
+        source: str | None = None,
+        expect: int | None = None,
     ) -> DefinitionRow:
         """Make or replace a webhook. The revision grows only when the definition differs, its `state` apart.
 
-        A definition from code keeps the state that an operator set; one by the API sets the state when it names one.
+        A definition from code keeps the state that an operator set; one by the API sets the state when it names one. A
+        `source` that is left out stays. Raises `DefinitionMoved` when another revision than `expect` is in force, and
+        `DefinitionError` when another webhook would compete for the same requests.
         """
         content = {name: value for name, value in definition.items() if name != "state"}
         text = to_json(content)
@@ -55,7 +106,11 @@ class DefinitionStore:
         def store(connection: Connection) -> DefinitionRow:
             _lock(connection)
             known = _find(connection, key)
-            values = _values(known, wanted=wanted, text=text, origin=origin, now=to_micros(now))
+            _refuse_moved(key, known, expect)
+            place = _place(key, content)
+            if known is None or _place(key, from_json(known.definition)) != place:
+                _refuse_clash(connection, place)
+            values = _values(known, wanted=wanted, text=text, origin=origin, now=to_micros(now), source=source)
             if known is None:
                 # A webhook made anew goes on counting: its earlier deliveries name the earlier revisions.
                 last = select(func.max(webhook_revision.c.revision)).where(webhook_revision.c.key == key)
@@ -91,11 +146,15 @@ class DefinitionStore:
 
         return await self._db.write(store)
 
-    async def delete(self, key: str, now: datetime) -> bool:  # noqa: ARG002 (every change takes the time; this one keeps none)
-        """Take a webhook out of force; False when there is none. Its revisions stay for its deliveries."""
+    async def delete(self, key: str, now: datetime, *, expect: int | None = None) -> bool:  # noqa: ARG002 (every change takes the time; this one keeps none)
+        """Take a webhook out of force; False when there is none. Its revisions stay for its deliveries.
+
+        Raises `DefinitionMoved` when another revision than `expect` is in force.
+        """
 
         def remove(connection: Connection) -> bool:
             _lock(connection)
+            _refuse_moved(key, _find(connection, key), expect)
             removed = connection.execute(delete(webhook).where(webhook.c.key == key)).rowcount > 0
             if removed:
                 _changed(connection)
@@ -120,17 +179,40 @@ class DefinitionStore:
         text = await self._db.read(lambda connection: connection.execute(query).scalar_one_or_none())
         return None if text is None else from_json(text)
 
+    async def revisions(self, key: str, limit: int, below: int | None = None) -> list[RevisionRow]:
+        """What a webhook was, latest first, also one that was deleted; with `below` only revisions under that one."""
+        columns = webhook_revision.c
+        query = select(webhook_revision).where(columns.key == to_text(key, 500)).order_by(columns.revision.desc())
+        if below is not None:
+            query = query.where(columns.revision < below)
+        # One more, for the definition before the last one.
+        rows = await self._db.read(lambda connection: connection.execute(query.limit(limit + 1)).all())
+        return [
+            RevisionRow(
+                revision=row.revision,
+                definition=from_json(row.definition),
+                before=None if earlier is None else from_json(earlier.definition),
+                origin=row.origin,
+                actor=row.actor,
+                created_at=from_micros(row.created_at),
+            )
+            for row, earlier in list(zip(rows, [*rows[1:], None], strict=True))[:limit]
+        ]
+
     async def version(self) -> int:
         """A number that is another one after every change by any process; cheap enough to ask every second."""
         query = select(meta.c.number).where(meta.c.name == _CATALOG)
         return await self._db.read(lambda connection: connection.execute(query).scalar_one())
 
 
-def _values(known: Row[Any] | None, *, wanted: str | None, text: str, origin: Origin, now: int) -> dict[str, Any]:
+def _values(
+    known: Row[Any] | None, *, wanted: str | None, text: str, origin: Origin, now: int, source: str | None
+) -> dict[str, Any]:
     """The columns after a put. Pure, but for reading `known`."""
     if known is None:
         state = {"state": wanted or "enabled", "state_by_operator": int(origin == "api" and wanted is not None)}
-        return {"definition": text, "origin": origin, **state, "created_at": now, "updated_at": now}
+        times = {"created_at": now, "updated_at": now}
+        return {"definition": text, "origin": origin, "source": source, **state, **times}
     state = {"state": known.state, "state_by_operator": known.state_by_operator}
     if origin == "api" and wanted is not None:
         state = {"state": wanted, "state_by_operator": 1 if wanted != known.state else known.state_by_operator}
@@ -141,6 +223,7 @@ def _values(known: Row[Any] | None, *, wanted: str | None, text: str, origin: Or
     values = {
         "definition": text if changed else known.definition,
         "origin": origin,
+        "source": known.source if source is None else source,
         **state,
         "created_at": known.created_at,
     }
@@ -177,7 +260,24 @@ def _row(found: Row[Any]) -> DefinitionRow:
         state_by_operator=bool(found.state_by_operator),
         created_at=from_micros(found.created_at),
         updated_at=from_micros(found.updated_at),
+        source=found.source,
     )
+
+
+def _refuse_moved(key: str, known: Row[Any] | None, expect: int | None) -> None:
+    in_force = ABSENT if known is None else known.revision
+    if expect is not None and expect != in_force:
+        raise DefinitionMoved(key, in_force)
+
+
+def _place(key: str, definition: Mapping[str, Any]) -> _Place:
+    path = definition.get("path")
+    return _Place(key, path if isinstance(path, str) else None)
+
+
+def _refuse_clash(connection: Connection, mine: _Place) -> None:
+    rows = connection.execute(select(webhook.c.key, webhook.c.definition).where(webhook.c.key != mine.key)).all()
+    Routes(_place(row.key, from_json(row.definition)) for row in rows).refuse_clash(mine.key, mine.path)
 
 
 def _lock(connection: Connection) -> None:
