@@ -53,7 +53,7 @@ def create(
             raise CommandFailed("Give one of --secret, --secret-stdin and --generate-secret.")
         if secret is not None and ":" not in secret:
             raise CommandFailed(
-                "--secret takes a reference such as block:webhook-secret/orders. Give a secret itself with --secret-stdin."
+                "--secret takes a reference, e.g. block:webhook-secret/orders. Give the secret with --secret-stdin."
             )
         plain = secrets.token_urlsafe(32) if generate_secret else _asked_for(scheme, secret, secret_stdin)
         verification = {"scheme": scheme, "secret": secret or plain}

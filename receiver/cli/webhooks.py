@@ -1,4 +1,4 @@
-"""`webhooks list`, `enable`, `pause`, `disable`: the webhooks of a receiver and their state."""
+"""`webhooks list`, `enable`, `resume`, `pause`, `disable`: the webhooks of a receiver and their state."""
 
 from __future__ import annotations
 
@@ -51,6 +51,15 @@ def enable(key: Key, as_json: AsJson = False) -> None:
     """Take requests of a webhook again and run what was stored while it was paused.
 
     Example: webhooks enable orders
+    """
+    _set_state(key, "enabled", as_json)
+
+
+@app.command()
+def resume(key: Key, as_json: AsJson = False) -> None:
+    """Run what a paused webhook has stored, and what comes from now on; the same as `enable`.
+
+    Example: webhooks resume orders
     """
     _set_state(key, "enabled", as_json)
 

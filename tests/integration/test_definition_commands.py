@@ -1,0 +1,74 @@
+"""Webhooks made, taken over from a file and deleted by commands, as processes against a receiver."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from tests.support.admin import ServedApi, served_admin_api
+from tests.support.prefect import outside_environment
+
+SECRET = "only-the-sender-knows"
+
+
+@pytest.fixture(scope="module")
+def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedApi]:
+    home = tmp_path_factory.mktemp("home")
+    with served_admin_api(home, outside_environment()) as served:
+        yield served
+
+
+def webhooks(receiver: ServedApi, *words: str, fails: bool = False, given: str = "") -> str:
+    """What the command prints; with `fails` what it says on standard error."""
+    done = subprocess.run(
+        [sys.executable, "-m", "receiver.cli", *words],
+        env=receiver.env,
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == (1 if fails else 0), done.stdout + done.stderr
+    assert SECRET not in done.stdout + done.stderr
+    return done.stderr if fails else done.stdout
+
+
+def test_a_webhook_is_made_exported_applied_elsewhere_and_deleted(receiver: ServedApi) -> None:
+    binding = ("--deployment", "orders/default", "--scheme", "api-key", "--secret-stdin")
+    fields = ("--path", "shops/{shop}/orders", "--param", "order={{$context.data}}", "--set", 'max_body="2 MiB"')
+    made = webhooks(receiver, "create", "orders", *binding, *fields, "--method", "PUT", given=f"{SECRET}\n")
+    assert made.startswith("orders is enabled: ") and "/api/webhooks/shops/{shop}/orders" in made
+    (exported,) = yaml.safe_load(webhooks(receiver, "export"))
+    assert exported["verification"]["secret"].startswith("block:webhook-secret/orders-")
+    assert (exported["methods"], exported["parameters"]) == (["PUT"], {"order": "{{$context.data}}"})
+    unchanged = json.loads(webhooks(receiver, "apply", "-f", "-", "--json", given=json.dumps([exported])))
+    assert [change["change"] for change in unchanged["changes"]] == ["unchanged"]
+    more = [{**exported, "mode": "sync"}, {**exported, "key": "returns", "path": None}]
+    planned = webhooks(receiver, "apply", "-f", "-", "--dry-run", given=yaml.safe_dump(more))
+    assert [line.split() for line in planned.splitlines()[1:]] == [
+        ["orders", "changed", "mode"],
+        ["returns", "created"],
+    ]
+    assert [webhook["key"] for webhook in json.loads(webhooks(receiver, "list", "--json"))] == ["orders"]
+    webhooks(receiver, "apply", "-f", "-", given=yaml.safe_dump(more))
+    listed = {webhook["key"]: webhook for webhook in json.loads(webhooks(receiver, "list", "--json"))}
+    assert listed["orders"]["mode"] == "sync" and "returns" in listed
+    assert "Give --yes" in webhooks(receiver, "delete", "returns", fails=True)
+    assert webhooks(receiver, "delete", "returns", "--yes") == "returns is deleted.\n"
+
+
+def test_what_cannot_be_made_is_refused_with_the_next_step(receiver: ServedApi) -> None:
+    wanted = ("create", "parcels", "--deployment", "parcels/default")
+    assert "--secret-stdin" in webhooks(receiver, *wanted, "--scheme", "api-key", "--secret", "plain", fails=True)
+    assert "holds no secret" in webhooks(receiver, *wanted, "--scheme", "api-key", "--secret-stdin", fails=True)
+    assert "verification.secret" in webhooks(receiver, *wanted, "--scheme", "api-key", fails=True)
+    assert "NAME=VALUE" in webhooks(receiver, *wanted, "--scheme", "none", "--param", "order", fails=True)
+    refused = webhooks(receiver, "apply", "-f", "-", fails=True, given="- {key: parcels, methods: [TRACE]}")
+    assert refused.startswith("webhooks: Nothing was changed. parcels.")
+    told = json.loads(webhooks(receiver, *wanted, "--scheme", "api-key", "--generate-secret", "--json"))
+    assert len(told["secret"]) > 30 and told["verification"]["secret"].startswith("block:webhook-secret/parcels-")
