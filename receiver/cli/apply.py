@@ -37,7 +37,7 @@ def export(
 
     Example: webhooks export orders > webhooks.yaml
     """
-    import yaml
+    import yaml  # type: ignore[import-untyped]  # PyYAML comes without types
 
     from receiver.webhooks.apply_plan import to_apply
 

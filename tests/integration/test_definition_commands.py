@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]  # PyYAML comes without types
 
 from tests.support.admin import ServedApi, served_admin_api
 from tests.support.prefect import outside_environment

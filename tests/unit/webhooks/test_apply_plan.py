@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]  # PyYAML comes without types
 
 from receiver.contract.errors import DefinitionError
 from receiver.contract.parse import parse_definition
