@@ -36,32 +36,31 @@ class FlowsTooSlow(CommandFailed):
 def deploy(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change and change nothing.")] = False,
     prune: Annotated[bool, typer.Option("--prune", help="Delete webhooks that vanished from the code.")] = False,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Take webhooks that belong to another project, e.g. after a renaming.")
+    ] = False,
     skip_prefect: Annotated[bool, typer.Option("--skip-prefect", help="Leave out `prefect deploy --all`.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Deploy the flows of prefect.yaml and the webhooks on them.
 
-    Webhooks that vanished from the code stay until --prune; one that an operator paused or disabled stays so.
+    Webhooks that vanished from the code stay until --prune; one that an operator paused or disabled stays so. Those of
+    other projects (`name` in prefect.yaml) are left alone.
 
     Example: webhooks deploy --dry-run
     """
     with failures_told():
         project = find_project()
-        wanted = read_project(project)
+        wanted, source = read_project(project), read_name(project)
         if not (skip_prefect or dry_run):
             deploy_to_prefect(project, quiet=as_json)
     with connected() as client:
-        steps = plan_deploy(wanted, list(client.pages("/webhooks", limit=100)))
-        conflicts = [step.key for step in steps if step.change is Change.CONFLICT]
+        steps = plan_deploy(wanted, list(client.pages("/webhooks", limit=100)), source, take_over=take_over)
         if not as_json:
             show(steps, prune=prune)
-        if conflicts:
-            raise CommandFailed(
-                f"Not made by code: {', '.join(map(repr, conflicts))}. Give the flow's webhook another key, or delete "
-                "the one there is through the admin API."
-            )
+        refuse_conflicts(steps)
         made = [] if dry_run else make_first_secrets(steps, prefect_environment())
-        warnings = [] if dry_run else carry_out(client, steps, prune=prune)
+        warnings = [] if dry_run else carry_out(client, steps, source, prune=prune, take_over=take_over)
         if not (skip_prefect or dry_run):
             give_flows_access(client, prefect_environment())
         if as_json:
@@ -115,6 +114,13 @@ def read_project(project: Path) -> list[dict[str, Any]]:
         return bind_deployments(found, entries)
     except (CommandFailed, DefinitionError) as error:
         raise CommandFailed(f"Nothing was deployed. {error}") from None
+
+
+def read_name(project: Path) -> str:
+    """The project's name, by which the receiver knows whose webhooks they are."""
+    from receiver.webhooks.manifest import project_name
+
+    return project_name((project / "prefect.yaml").read_text(encoding="utf-8"), project.name)
 
 
 def find_definitions(project: Path, seconds: float = _IMPORT_SECONDS) -> tuple[list[Entry], list[FoundDefinition]]:
@@ -188,6 +194,22 @@ def deploy_to_prefect(project: Path, *, quiet: bool = False) -> None:
         raise CommandFailed("`prefect deploy --all` failed, see above. No webhook was changed.")
 
 
+def refuse_conflicts(steps: Sequence[Step]) -> None:
+    """Raise `CommandFailed` when a webhook of the code is made by hand, or another project's."""
+    by_hand = ", ".join(repr(step.key) for step in steps if step.change is Change.CONFLICT)
+    if by_hand:
+        raise CommandFailed(
+            f"Not made by code: {by_hand}. Give the flow's webhook another key, or delete the one there is: "
+            "webhooks delete KEY"
+        )
+    foreign = ", ".join(f"{step.key!r} ('{step.owner}')" for step in steps if step.change is Change.FOREIGN)
+    if foreign:
+        raise CommandFailed(
+            f"Of another project: {foreign}. Give the flow's webhook another key. If it moved here, or the project got "
+            "another name: webhooks deploy --take-over"
+        )
+
+
 def show(steps: Sequence[Step], *, prune: bool) -> None:
     """Print what will change, as a table."""
     if not steps:
@@ -199,18 +221,20 @@ def show(steps: Sequence[Step], *, prune: bool) -> None:
     }
     print_table(
         ("WEBHOOK", "CHANGE", "WHAT"),
-        [(step.key, step.change, ", ".join(step.fields) or notes.get(step.change, "")) for step in steps],
+        [(step.key, step.change, ", ".join(step.fields) or step.owner or notes.get(step.change, "")) for step in steps],
     )
 
 
-def carry_out(client: AdminClient, steps: Sequence[Step], *, prune: bool) -> list[str]:
+def carry_out(client: AdminClient, steps: Sequence[Step], source: str, *, prune: bool, take_over: bool) -> list[str]:
     """Put what is new or changed, delete what vanished when asked to; the receiver's warnings, each with its key."""
     warnings = []
+    ours = {"origin": "code", "source": source}
+    put = {**ours, "take_over": "true"} if take_over else ours
     for step in steps:
         path = f"/webhooks/{quote(step.key, safe='')}"
         if step.change in {Change.CREATED, Change.CHANGED}:
-            webhook = client.request("PUT", path, query={"origin": "code"}, content=step.definition)
+            webhook = client.request("PUT", path, query=put, content=step.definition)
             warnings += [f"{step.key}: {warning}" for warning in webhook["warnings"]]
         elif step.change is Change.VANISHED and prune:
-            client.request("DELETE", path, query={"origin": "code"})
+            client.request("DELETE", path, query=ours)
     return warnings

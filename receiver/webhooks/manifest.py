@@ -10,6 +10,9 @@ import yaml  # type: ignore[import-untyped]  # PyYAML comes without types
 
 from receiver.contract.errors import DefinitionError
 
+LONGEST_NAME = 200
+"""Characters of a project's name that the receiver keeps."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -30,13 +33,7 @@ class FoundDefinition:
 
 def read_entries(text: str) -> list[Entry]:
     """The deployments of a `prefect.yaml` that have an entrypoint; raises `DefinitionError` when it cannot be read."""
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}: " if mark else ""
-        raise DefinitionError("prefect.yaml", f"{place}{getattr(error, 'problem', None) or 'not YAML'}") from None
-    deployments = (content.get("deployments") if isinstance(content, dict) else None) or []
+    deployments = _read(text).get("deployments") or []
     if not isinstance(deployments, list):
         raise DefinitionError("prefect.yaml", "`deployments` is not a list")
     return [
@@ -44,6 +41,24 @@ def read_entries(text: str) -> list[Entry]:
         for entry in deployments
         if isinstance(entry, dict) and entry.get("name") and entry.get("entrypoint")
     ]
+
+
+def project_name(text: str, folder: str) -> str:
+    """What the project is called: `name` in its `prefect.yaml`, else its folder's name, at most 200 characters.
+
+    Raises `DefinitionError` when the file cannot be read.
+    """
+    return str(_read(text).get("name") or folder or "project")[:LONGEST_NAME]
+
+
+def _read(text: str) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}: " if mark else ""
+        raise DefinitionError("prefect.yaml", f"{place}{getattr(error, 'problem', None) or 'not YAML'}") from None
+    return content if isinstance(content, dict) else {}
 
 
 def bind_deployments(found: Sequence[FoundDefinition], entries: Sequence[Entry]) -> list[dict[str, Any]]:

@@ -47,6 +47,24 @@ def test_a_key_that_was_made_by_hand_is_a_conflict():
     assert only(plan_deploy([ORDERS], [existing(origin="api")])).change is Change.CONFLICT
 
 
+def test_a_field_that_was_taken_out_of_the_code_is_a_difference():
+    step = only(plan_deploy([ORDERS], [existing(filter="context.data.paid")]))
+    assert (step.change, step.fields) == (Change.CHANGED, ("filter",))
+
+
+def test_a_project_neither_replaces_nor_prunes_what_is_anothers():
+    step = only(plan_deploy([ORDERS], [existing(source="shop"), existing(key="other", source="shop")], "crm"))
+    assert (step.key, step.change, step.owner) == ("orders", Change.FOREIGN, "shop")
+    taken = only(plan_deploy([ORDERS], [existing(source="shop")], "crm", take_over=True))
+    assert (taken.change, taken.fields) == (Change.CHANGED, ("source",))
+
+
+def test_what_is_no_projects_becomes_the_ones_that_defines_it_and_is_pruned_by_nobody():
+    unowned = [existing(source=None), existing(key="other", source=None)]
+    step = only(plan_deploy([ORDERS], unowned, "crm"))
+    assert (step.key, step.fields) == ("orders", ("source",))
+
+
 def test_steps_come_by_key():
     wanted = [{**ORDERS, "key": key} for key in ("c", "a")]
     assert [step.key for step in plan_deploy(wanted, [existing(key="b")])] == ["a", "b", "c"]

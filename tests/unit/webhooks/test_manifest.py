@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from receiver.contract.errors import DefinitionError
-from receiver.webhooks.manifest import Entry, FoundDefinition, bind_deployments, read_entries
+from receiver.webhooks.manifest import Entry, FoundDefinition, bind_deployments, project_name, read_entries
 
 ENTRY = Entry("default", "flows.orders.sync")
 
@@ -33,6 +33,13 @@ def test_a_file_without_deployments_has_no_entries(text):
 def test_a_file_that_is_not_yaml_names_the_line():
     with pytest.raises(DefinitionError, match=r"prefect\.yaml: line 2"):
         read_entries("deployments:\n  - {name: [}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("name: shop", "shop"), ("name: 7", "7"), ("name:", "folder"), ("", "folder"), ("[]", "folder")]
+)
+def test_a_project_is_called_as_prefect_yaml_says_else_as_its_folder(text, name):
+    assert project_name(text, "folder") == name
 
 
 def test_deployments_that_are_no_list_are_told():
