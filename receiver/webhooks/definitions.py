@@ -196,7 +196,7 @@ class DefinitionStore:
                 actor=row.actor,
                 created_at=from_micros(row.created_at),
             )
-            for row, earlier in list(zip(rows, [*rows[1:], None], strict=True))[:limit]
+            for row, earlier in list(zip(rows, [*rows, None][1:], strict=True))[:limit]
         ]
 
     async def version(self) -> int:

@@ -1,17 +1,34 @@
 """Definitions as rows: revisions, states that operators set, and the number that tells of changes."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any, Literal
 
-from receiver.webhooks.definitions import DefinitionRow, DefinitionStore
+import pytest
+
+from receiver.contract.errors import DefinitionError
+from receiver.storage import Database
+from receiver.webhooks.definitions import ABSENT, DefinitionMoved, DefinitionRow, DefinitionStore
 from tests.support.inbox import NOW, later
 
 
 async def put(
-    definitions: DefinitionStore, seconds: float = 0, *, origin: Literal["code", "api"] = "code", **fields: Any
+    definitions: DefinitionStore,
+    seconds: float = 0,
+    *,
+    origin: Literal["code", "api"] = "code",
+    source: str | None = None,
+    expect: int | None = None,
+    **fields: Any,
 ) -> DefinitionRow:
     return await definitions.put(
-        {"key": "orders", **fields}, key="orders", origin=origin, actor="ci", now=later(seconds)
+        {"key": "orders", **fields},
+        key="orders",
+        origin=origin,
+        actor="ci",
+        now=later(seconds),
+        source=source,
+        expect=expect,
     )
 
 
@@ -109,3 +126,86 @@ async def test_changes_at_once_each_get_a_revision(definitions: DefinitionStore)
     for row in rows:
         stored = await definitions.revision("orders", row.revision)
         assert stored is not None and stored["filter"] == row.definition["filter"]
+
+
+@pytest.fixture
+async def both(
+    url: str | None, definitions: DefinitionStore, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[list[DefinitionStore]]:
+    """The definitions as two processes have them; SQLite has one, which then is both."""
+    if url is None:
+        yield [definitions, definitions]
+        return
+    other = Database.open(url, tmp_path_factory.mktemp("other"))
+    yield [definitions, DefinitionStore(other)]
+    await other.close()
+
+
+async def at_once(calls: list[Any]) -> tuple[list[DefinitionRow], list[Exception]]:
+    """What was stored and what was refused when all are asked for together."""
+    done = await asyncio.gather(*calls, return_exceptions=True)
+    refused = [each for each in done if isinstance(each, Exception)]
+    return [each for each in done if isinstance(each, DefinitionRow)], refused
+
+
+async def test_of_several_who_make_a_webhook_at_once_one_makes_it(both: list[DefinitionStore]) -> None:
+    calls = [put(both[number % 2], filter=f"{number}", expect=ABSENT) for number in range(10)]
+    made, refused = await at_once(calls)
+    assert [row.revision for row in made] == [1]
+    assert [type(each) for each in refused] == [DefinitionMoved] * 9
+
+
+async def test_of_several_who_change_the_same_revision_one_does(both: list[DefinitionStore]) -> None:
+    await put(both[0], filter="first")
+    made, refused = await at_once([put(both[number % 2], filter=f"{number}", expect=1) for number in range(10)])
+    assert [row.revision for row in made] == [2]
+    assert [each.revision for each in refused if isinstance(each, DefinitionMoved)] == [2] * 9
+    with pytest.raises(DefinitionMoved):
+        await both[1].delete("orders", NOW, expect=1)
+    assert await both[1].delete("orders", NOW, expect=2)
+
+
+async def test_of_several_who_claim_a_path_at_once_one_gets_it(both: list[DefinitionStore]) -> None:
+    paths = ["shops/{shop}/orders", "shops/7/{what}"]
+    calls = [
+        both[number % 2].put(
+            {"key": f"w{number}", "path": paths[number % 2]}, key=f"w{number}", origin="api", actor="ci", now=NOW
+        )
+        for number in range(10)
+    ]
+    made, refused = await at_once(calls)
+    assert len(made) == 1 and len(refused) == 9
+    assert {each.field for each in refused if isinstance(each, DefinitionError)} == {"path"}
+    assert [row.key for row in await both[0].all()] == [made[0].key]
+
+
+async def test_a_path_that_is_kept_is_no_clash_and_one_that_is_given_up_is_free(definitions: DefinitionStore) -> None:
+    await put(definitions, path="a/{b}")
+    await put(definitions, path="a/{b}", filter="x")
+    await put(definitions, path="b/{c}")
+    await definitions.put({"path": "a/7"}, key="other", origin="api", actor="ci", now=NOW)
+    with pytest.raises(DefinitionError, match="clashes with"):
+        await put(definitions, path="a/{b}")
+
+
+async def test_a_source_stays_until_another_is_named(definitions: DefinitionStore) -> None:
+    assert (await put(definitions)).source is None
+    assert (await put(definitions, 1, source="shop")).source == "shop"
+    kept = await put(definitions, 2, filter="x")
+    assert (kept.source, kept.revision) == ("shop", 2)
+    assert (await put(definitions, 3, filter="x", source="crm")).source == "crm"
+
+
+async def test_revisions_are_told_latest_first_with_what_was_before(definitions: DefinitionStore) -> None:
+    for number in range(1, 4):
+        await put(definitions, number, filter=f"{number}")
+    await definitions.delete("orders", later(4))
+    rows = await definitions.revisions("orders", 2)
+    assert [(row.revision, row.actor, row.origin, row.created_at) for row in rows] == [
+        (3, "ci", "code", later(3)),
+        (2, "ci", "code", later(2)),
+    ]
+    assert [(row.before or {}).get("filter") for row in rows] == ["2", "1"]
+    (first,) = await definitions.revisions("orders", 2, below=2)
+    assert (first.revision, first.before, first.definition["filter"]) == (1, None, "1")
+    assert await definitions.revisions("nobody", 2) == []

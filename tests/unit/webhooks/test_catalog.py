@@ -1,3 +1,4 @@
+import asyncio
 from dataclasses import dataclass
 
 import pytest
@@ -76,6 +77,7 @@ class Rows:
 
     async def load(self) -> list[Hook]:
         self.loads += 1
+        await asyncio.sleep(0)
         return list(self.hooks)
 
 
@@ -94,3 +96,14 @@ async def test_an_unchanged_catalog_is_not_loaded_again():
     await catalog.find("nothing")
     await catalog.find("nothing either")
     assert rows.loads == 1
+
+
+async def test_everyone_who_asks_at_once_for_what_is_new_finds_it():
+    rows = Rows()
+    catalog = Catalog(rows.version, rows.load)
+    await catalog.refresh()
+    rows.hooks.append(Hook("late"))
+    rows.number += 1
+    # The first reads the database for the others too.
+    assert all(await asyncio.gather(*(catalog.find("late") for _ in range(5))))
+    assert rows.loads == 2
