@@ -1,6 +1,6 @@
 """What a deployment's author may rely on, whichever worker runs it: `warm` does what the stock `process` worker does.
 
-Everything runs on `warm`, three cases on `process` besides; `TEST_WORKERS=all` runs everything on both.
+Everything runs on `warm`, three cases on `process` besides; `make conformance` (TEST_WORKERS=all) runs all on both.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,8 @@ from prefect.client.schemas.filters import (
     LogFilter,
     LogFilterFlowRunId,
 )
-from prefect.client.schemas.objects import FlowRun
-from prefect.states import Cancelling
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.states import Cancelled, Cancelling, Scheduled
 
 from tests.support.prefect import PrefectServer
 from tests.support.waiting import eventually
@@ -34,6 +35,8 @@ ALWAYS_ON_BOTH = {
     "test_a_flow_is_retried_as_it_asks",
     "test_environment_and_folder_of_a_run_are_its_own_and_gone_after_it",
 }
+
+AHEAD = timedelta(seconds=0.6)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -82,13 +85,29 @@ async def test_an_asynchronous_flow_completes_with_its_tasks(pool: Pool, path: P
     run = await pool.run("ordinary.asynchronous", path=str(path), number=4)
     assert (_state(run), lines(path)[-1], run.run_count) == ("Completed", "got 5", 1)
     assert (await pool.states(run))[-2:] == ["Running", "Completed"]
+    await _tasks_are_recorded(pool, run, ["Completed"])
 
+
+async def _tasks_are_recorded(pool: Pool, run: FlowRun, states: list[str]) -> None:
     async def recorded() -> bool:
         filter_ = FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))
         tasks = await pool.client.read_task_runs(flow_run_filter=filter_)
-        return [task.state_name for task in tasks] == ["Completed"]
+        return [task.state_name for task in tasks] == states
 
-    await eventually(recorded, what="the task run is recorded")
+    await eventually(recorded, what="the task runs are recorded")
+
+
+async def test_tasks_given_to_a_task_runner_run_at_once_and_are_recorded(pool: Pool, path: Path) -> None:
+    run = await pool.run("ordinary.with_tasks_at_once", path=str(path))
+    assert (_state(run), lines(path)) == ("Completed", ["got 12"])
+    await _tasks_are_recorded(pool, run, ["Completed"] * 3)
+
+
+async def test_a_failing_task_fails_its_flow_and_is_recorded(pool: Pool, path: Path) -> None:
+    run = await pool.run("ordinary.with_a_failing_task", path=str(path))
+    assert (_state(run), lines(path)) == ("Failed", ["started"])
+    assert "the task went wrong" in (run.state.message or "" if run.state else "")
+    await _tasks_are_recorded(pool, run, ["Failed"])
 
 
 async def test_a_synchronous_flow_completes(pool: Pool, path: Path) -> None:
@@ -135,6 +154,15 @@ async def test_a_cancelled_run_stays_cancelled_and_its_hook_has_run(pool: Pool, 
     assert _state(other) == "Completed"
     assert _state(await pool.ended(run)) == "Cancelled"
     assert lines(path).count("hook cancellation Cancelling") == 1
+
+
+async def test_a_run_cancelled_before_its_time_never_begins(pool: Pool, path: Path) -> None:
+    now = datetime.now(UTC)
+    early = await pool.start("ordinary.failing", path=str(path), state=Scheduled(scheduled_time=now + AHEAD))
+    await pool.client.set_flow_run_state(early.id, Cancelled())
+    later: State[None] = Scheduled(scheduled_time=now + 2 * AHEAD)
+    other = await pool.run("ordinary.asynchronous", path=str(path.with_name("other")), state=later)
+    assert (_state(other), _state(await pool.ended(early)), lines(path)) == ("Completed", "Cancelled", [])
 
 
 async def test_sub_flows_run_and_are_recorded(pool: Pool, path: Path) -> None:

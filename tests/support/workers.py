@@ -25,6 +25,7 @@ from tests.support.prefect import PrefectServer
 from tests.support.waiting import eventually, wait_until
 
 ROOT = Path(__file__).parents[2]
+_PATIENCE = {"process": 240.0}  # a new interpreter for each run, on a machine that may be busy
 
 
 def client_of(server: PrefectServer) -> PrefectClient:
@@ -63,14 +64,14 @@ class Pool:
         """A new run, when it has ended."""
         return await self.ended(await self.start(flow, **more))
 
-    async def ended(self, run: FlowRun, timeout: float = 60.0) -> FlowRun:
-        """The run in its final state."""
+    async def ended(self, run: FlowRun, timeout: float | None = None) -> FlowRun:
+        """The run in its final state. Without a timeout, it has what a worker of this kind may need."""
 
         async def look() -> FlowRun | None:
             now = await self.client.read_flow_run(run.id)
             return now if now.state and now.state.is_final() else None
 
-        found = await eventually(look, timeout, what=f"{run.name} has ended")
+        found = await eventually(look, timeout or _PATIENCE.get(self.kind, 60.0), what=f"{run.name} has ended")
         assert found is not None
         return found
 
@@ -182,7 +183,7 @@ def lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-async def noted(path: Path, words: str, timeout: float = 30.0) -> list[str]:
+async def noted(path: Path, words: str, timeout: float = 120.0) -> list[str]:
     """The notes, once one of them begins with `words`."""
 
     async def look() -> list[str]:

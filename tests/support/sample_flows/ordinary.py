@@ -55,6 +55,23 @@ def synchronous(path: str, number: int = 1) -> int:
     return number
 
 
+@flow
+def with_tasks_at_once(path: str) -> None:
+    futures = doubled.map([1, 2, 3])
+    note(path, f"got {sum(future.result() for future in futures)}")
+
+
+@task
+def breaking() -> None:
+    raise ValueError("the task went wrong")
+
+
+@flow
+def with_a_failing_task(path: str) -> None:
+    note(path, "started")
+    breaking()
+
+
 @task(retries=2, retry_delay_seconds=0)
 async def third_time_lucky(path: str) -> None:
     note(path, "tried")
