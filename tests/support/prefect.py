@@ -59,7 +59,7 @@ def running_prefect_server(folder: Path, database_url: str) -> Iterator[PrefectS
         api_url=client_env["PREFECT_API_URL"], auth_string=auth_string, home=folder, log=log, env=client_env
     )
     try:
-        wait_until(lambda: process.poll() is not None or _answers(server), 120, what="Prefect's server is ready")
+        wait_until(lambda: process.poll() is not None or _answers(server), 240, what="Prefect's server is ready")
         assert process.poll() is None, f"Prefect's server ended: {log.read_text()[-3000:]}"
         yield server
     finally:

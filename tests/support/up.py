@@ -45,7 +45,7 @@ class Up:
         """What it has printed so far."""
         return self.log.read_text()
 
-    def wait_ready(self, timeout: float = 120) -> None:
+    def wait_ready(self, timeout: float = 240) -> None:
         """Until its panel is printed; AssertionError with its output when it ends before or has a failed job."""
         ends = (READY, "Running, but without")
         wait_until(
