@@ -48,7 +48,7 @@ def test_a_webhook_is_written_deployed_sent_shown_run_again_paused_and_resumed(u
     edit(project_of(up) / "flows" / "parcels.py")
     webhooks(up, "deploy")
     assert "parcels" in {webhook["key"] for webhook in as_json(up, "list")}
-    webhooks(up, "send parcels --data " + shlex.quote('{"parcel": 7}'))
+    webhooks(up, "send parcels --data " + shlex.quote('{"text": "the first"}'))
     first = latest(up, "parcels")
     reaches(up, first["id"], "completed")
     shown = wait_until(
@@ -59,7 +59,7 @@ def test_a_webhook_is_written_deployed_sent_shown_run_again_paused_and_resumed(u
     again = wait_until(lambda: _attempt(up, first["id"], 2, "completed"), 60, what="the replay completed")
     assert again is not None and again["attempts"][1]["flow_run_id"] != again["attempts"][0]["flow_run_id"]
     webhooks(up, "pause parcels")
-    webhooks(up, "send parcels --data " + shlex.quote('{"parcel": 8}'))
+    webhooks(up, "send parcels --data " + shlex.quote('{"text": "the second"}'))
     waiting = latest(up, "parcels")
     assert (waiting["status"], waiting["flow_run_id"]) == ("queued", None)
     webhooks(up, "resume parcels")
