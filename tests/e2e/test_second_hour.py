@@ -22,7 +22,7 @@ def as_json(up: Up, words: str) -> Any:
     return json.loads(webhooks(up, f"{words} --json").stdout)
 
 
-def test_a_webhook_is_made_replayed_and_paused_by_the_api_with_a_key_that_may_write_and_refused_to_one_that_may_only_read(
+def test_by_the_api_a_write_key_makes_replays_and_pauses_and_a_read_key_is_refused(
     up: Up,
 ) -> None:
     writer = as_json(up, "keys create writer --scope write")["key"]
