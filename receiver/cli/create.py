@@ -14,7 +14,9 @@ import typer
 
 from receiver.cli import app
 from receiver.cli.client import CommandFailed, connected, failures_told
+from receiver.cli.first_secrets import CHOSEN_HERE
 from receiver.cli.output import print_json, printable
+from receiver.contract.secret_reference import is_secret_reference
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Key = Annotated[str, typer.Argument(help="The webhook's key.")]
@@ -37,7 +39,8 @@ def create(
         list[str] | None, typer.Option(metavar="NAME=TEMPLATE", help="A parameter of the flow; may be repeated.")
     ] = None,
     field: Annotated[
-        list[str] | None, typer.Option("--set", metavar="FIELD=JSON", help="Any other field; may be repeated.")
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=JSON", help="Another field; verification={...}: its options."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -51,17 +54,25 @@ def create(
     with failures_told():
         if sum((secret is not None, secret_stdin, generate_secret)) > 1:
             raise CommandFailed("Give one of --secret, --secret-stdin and --generate-secret.")
-        if secret is not None and ":" not in secret:
+        if secret is not None and not is_secret_reference(secret):
             raise CommandFailed(
                 "--secret takes a reference, e.g. block:webhook-secret/orders. Give the secret with --secret-stdin."
             )
+        if generate_secret and scheme not in CHOSEN_HERE:
+            raise CommandFailed(
+                f"The secret of scheme '{printable(scheme)}' is not ours to make up: take the sender's, --secret-stdin."
+            )
         plain = secrets.token_urlsafe(32) if generate_secret else _asked_for(scheme, secret, secret_stdin)
-        verification = {"scheme": scheme, "secret": secret or plain}
+        given = {name: _json_or_text(value) for name, value in _pairs("--set", field or [])}
+        options = given.get("verification", {})
+        if not isinstance(options, dict):
+            raise CommandFailed("--set verification=... takes the scheme's options as an object of JSON.")
+        proof = {"scheme": scheme, "secret": secret or plain}
         definition: dict[str, Any] = {
-            **{name: _json_or_text(value) for name, value in _pairs("--set", field or [])},
+            **given,
             "key": key,
             "deployment": deployment,
-            "verification": {name: value for name, value in verification.items() if value},
+            "verification": {**options, **{name: value for name, value in proof.items() if value}},
         }
         more = {
             "path": path,
@@ -86,22 +97,32 @@ def create(
 
 @app.command()
 def delete(
-    key: Key, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False, as_json: AsJson = False
+    key: Key,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also one that code defines; a later deploy makes it again.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Delete a webhook. Its deliveries stay; senders get 404 from now on.
+    """Delete a webhook. Its deliveries and revisions stay; senders get 404 from now on.
 
     Example: webhooks delete orders
     """
     with connected() as client:
         path = f"/webhooks/{quote(key, safe='')}"
         webhook = client.get(path)
+        if webhook["origin"] == "code" and not force:
+            raise CommandFailed(
+                f"{printable(webhook['key'])} is defined in code. Take @webhook off its flow and run `webhooks deploy "
+                "--prune`, or, where that code is gone: webhooks delete KEY --force"
+            )
         if not yes:
             if not sys.stdin.isatty():
                 raise CommandFailed("Nobody can be asked here. Give --yes to delete it.")
             typer.confirm(
-                f"Delete {printable(webhook['key'])}, with {webhook['stats']['total']} deliveries?", abort=True
+                f"Delete {printable(webhook['key'])}? Its {webhook['stats']['total']} deliveries stay.", abort=True
             )
-        client.request("DELETE", path)
+        client.request("DELETE", path, query={"origin": webhook["origin"]})
         if as_json:
             print_json({"deleted": webhook["key"]})
         else:

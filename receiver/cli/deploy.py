@@ -56,7 +56,9 @@ def deploy(
             deploy_to_prefect(project, quiet=as_json)
     with connected() as client:
         steps = plan_deploy(wanted, list(client.pages("/webhooks", limit=100)), source, take_over=take_over)
-        if not as_json:
+        if not as_json and not steps:
+            print("No flow of prefect.yaml has a webhook. Put @webhook on one.")
+        elif not as_json:
             show(steps, prune=prune)
         refuse_conflicts(steps)
         made = [] if dry_run else make_first_secrets(steps, prefect_environment())
@@ -212,13 +214,7 @@ def refuse_conflicts(steps: Sequence[Step]) -> None:
 
 def show(steps: Sequence[Step], *, prune: bool) -> None:
     """Print what will change, as a table."""
-    if not steps:
-        print("No flow of prefect.yaml has a webhook. Put @webhook on one.")
-        return
-    notes: Mapping[Change, str] = {
-        Change.VANISHED: "deleted" if prune else "stays; delete it with --prune",
-        Change.CONFLICT: "was not made by code",
-    }
+    notes: Mapping[Change, str] = {Change.VANISHED: "deleted" if prune else "stays; delete it with --prune"}
     print_table(
         ("WEBHOOK", "CHANGE", "WHAT"),
         [(step.key, step.change, ", ".join(step.fields) or step.owner or notes.get(step.change, "")) for step in steps],

@@ -47,30 +47,48 @@ def to_apply(webhook: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in webhook.items() if name not in TOLD and value is not None}
 
 
-def plan_apply(wanted: Sequence[Mapping[str, Any]], existing: Sequence[Mapping[str, Any]]) -> list[Step]:
+def plan_apply(
+    wanted: Sequence[Mapping[str, Any]], existing: Sequence[Mapping[str, Any]], owner: str | None = None
+) -> list[Step]:
     """The steps by key; what the file does not name stays as it is. A webhook that code defines is a conflict.
 
-    A state that is left out of the file stays what it is, so that no operator's pause is undone by the way.
+    A state that is left out of the file stays what it is, so that no operator's pause is undone by the way. With
+    `owner` what the file names becomes that owner's, what is another's is foreign, and what was applied for this owner
+    before and is not in the file has vanished.
     """
     known = {str(webhook["key"]): webhook for webhook in existing}
-    return sorted((_step(one, known.get(str(one["key"]))) for one in wanted), key=lambda step: step.key)
+    steps = [_step(one, known.get(str(one["key"])), owner) for one in wanted]
+    mentioned = {step.key for step in steps}
+    steps += [
+        Step(key=key, change=Change.VANISHED)
+        for key, webhook in known.items()
+        if owner is not None
+        and webhook.get("source") == owner
+        and webhook.get("origin") != "code"
+        and key not in mentioned
+    ]
+    return sorted(steps, key=lambda step: step.key)
 
 
-def _step(wanted: Mapping[str, Any], known: Mapping[str, Any] | None) -> Step:
+def _step(wanted: Mapping[str, Any], known: Mapping[str, Any] | None, owner: str | None) -> Step:
     key = str(wanted["key"])
     definition = to_apply(wanted)
     if known is None:
         return Step(key=key, change=Change.CREATED, definition=definition)
     if known.get("origin") == "code":
         return Step(key=key, change=Change.CONFLICT, definition=definition)
+    moves = owner is not None and known.get("source") != owner
+    if moves and known.get("source") is not None:
+        return Step(key=key, change=Change.FOREIGN, definition=definition, owner=known["source"])
     there = to_apply(known)
     if "state" not in definition:
         there.pop("state", None)
     # What the file leaves out takes its default, which the receiver tells too: compared as the receiver would store it.
-    filled = {**parse_definition(definition, by="admin").to_json()}
+    filled = parse_definition(definition, by="admin").to_json()
     if "state" not in definition:
         filled.pop("state", None)
-    fields = tuple(sorted(name for name in filled.keys() | there.keys() if filled.get(name) != there.get(name)))
+    differing = {name for name in filled.keys() | there.keys() if filled.get(name) != there.get(name)}
+    fields = tuple(sorted(differing | ({"source"} if moves else set())))
     return Step(key=key, change=Change.CHANGED if fields else Change.UNCHANGED, fields=fields, definition=definition)
 
 

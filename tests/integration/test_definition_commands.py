@@ -72,3 +72,33 @@ def test_what_cannot_be_made_is_refused_with_the_next_step(receiver: ServedApi) 
     assert refused.startswith("webhooks: Nothing was changed. parcels.")
     told = json.loads(webhooks(receiver, *wanted, "--scheme", "api-key", "--generate-secret", "--json"))
     assert len(told["secret"]) > 30 and told["verification"]["secret"].startswith("block:webhook-secret/parcels-")
+
+
+def test_a_file_is_applied_whole_or_not_at_all_and_prune_takes_only_what_it_applied(receiver: ServedApi) -> None:
+    one = {"key": "one", "deployment": "orders/default", "verification": {"scheme": "none"}}
+    two, broken = {**one, "key": "two"}, {**one, "key": "three", "filter": "context.data.("}
+    told = webhooks(receiver, "apply", "-f", "-", fails=True, given=json.dumps([one, broken]))
+    assert "Nothing was changed" in told and "'three' was refused: filter" in told
+    assert "needs --owner" in webhooks(receiver, "apply", "-f", "-", "--prune", fails=True, given=json.dumps([one]))
+    receiver.call("PUT", "/webhooks/by-hand", json=one | {"key": "by-hand"})
+    webhooks(receiver, "apply", "-f", "-", "--owner", "shop", given=json.dumps([one, two]))
+    told = webhooks(receiver, "apply", "-f", "-", "--owner", "crm", fails=True, given=json.dumps([two]))
+    assert "Of another owner: 'two' ('shop')" in told
+    changed = {**one, "methods": ["PUT"]}
+    pruned = webhooks(receiver, "apply", "-f", "-", "--owner", "shop", "--prune", given=json.dumps([changed]))
+    assert [line.split() for line in pruned.splitlines()[1:]] == [
+        ["one", "changed", "methods"],
+        ["two", "vanished", "deleted"],
+    ]
+    keys = {webhook["key"] for webhook in json.loads(webhooks(receiver, "list", "--json"))}
+    assert {"one", "by-hand"} <= keys and "two" not in keys
+    shown = webhooks(receiver, "revisions", "one").splitlines()
+    assert [line.split()[0] for line in shown] == ["2", "methods:", "1"]
+    assert shown[1].strip() == 'methods: ["POST"] -> ["PUT"]' and "admin (api)" in shown[0]
+
+
+def test_what_code_defines_is_deleted_by_force_only(receiver: ServedApi) -> None:
+    content = {"deployment": "orders/default", "verification": {"scheme": "none"}}
+    receiver.call("PUT", "/webhooks/coded?origin=code&source=shop", json=content)
+    assert "webhooks deploy --prune" in webhooks(receiver, "delete", "coded", "--yes", fails=True)
+    assert webhooks(receiver, "delete", "coded", "--yes", "--force") == "coded is deleted.\n"

@@ -79,3 +79,20 @@ def test_a_state_that_the_file_leaves_out_is_no_change_and_one_it_names_is():
     assert step.change is Change.UNCHANGED
     (step,) = plan_apply([{**ORDERS, "state": "enabled"}], [told(state="paused")])
     assert step.fields == ("state",)
+
+
+def test_an_owner_takes_what_is_nobodys_leaves_what_is_anothers_and_misses_what_was_its_own():
+    existing = [
+        told(source=None),
+        told(key="theirs", source="crm"),
+        told(key="gone", source="shop"),
+        told(key="coded", source="shop", origin="code"),
+        told(key="by-hand", source=None),
+    ]
+    steps = {step.key: step for step in plan_apply([ORDERS, {**ORDERS, "key": "theirs"}], existing, "shop")}
+    assert {key: step.change for key, step in steps.items()} == {
+        "orders": Change.CHANGED,
+        "theirs": Change.FOREIGN,
+        "gone": Change.VANISHED,
+    }
+    assert (steps["orders"].fields, steps["theirs"].owner) == (("source",), "crm")
