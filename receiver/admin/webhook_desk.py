@@ -18,7 +18,7 @@ from receiver.admin.webhook_models import TOLD, WebhookView
 from receiver.admin.webhook_owner import refuse_moved, refuse_other_origin, refuse_other_source
 from receiver.contract.definition import WebhookDefinition, generate_key, parse_definition
 from receiver.contract.errors import DefinitionError, WebhooksError
-from receiver.contract.secret_reference import Author
+from receiver.contract.secret_reference import Author, is_secret_reference
 from receiver.ingress.parameter_rules import parameter_problems, rules_of
 from receiver.prefect_gateway import PrefectUnavailable
 from receiver.webhooks.definitions import ABSENT, DefinitionMoved, DefinitionRow
@@ -73,9 +73,10 @@ class WebhookDesk:
             if await self._services.definitions.get(str(fields["key"])) is not None:
                 raise taken
             try:
-                return await self._store(fields, None, who, Give(), suffix=_suffix())
+                row = await self._store(fields, None, who, Give(), suffix=_suffix())
             except DefinitionMoved:
                 raise taken from None
+        return await self._told(row)
 
     async def put(
         self, key: str, given: Mapping[str, Any], who: Principal, how: Give = _BY_HAND
@@ -87,7 +88,7 @@ class WebhookDesk:
             who.require(Scope.ADMIN)
         suffix = _suffix()
 
-        async def once() -> tuple[WebhookView, bool]:
+        async def once() -> tuple[DefinitionRow, bool]:
             known = await self._services.definitions.get(key)
             refuse_moved(known, how.revision)
             if known is not None:
@@ -96,18 +97,19 @@ class WebhookDesk:
                     refuse_other_source(known, how.source)
             return await self._store({**given, "key": key}, known, who, how, suffix=suffix), known is None
 
-        return await self._in_turn(key, once)
+        row, made = await self._in_turn(key, once)
+        return await self._told(row), made
 
     async def patch(
         self, key: str, changes: Mapping[str, Any], who: Principal, revision: int | None = None
     ) -> WebhookView:
         """Replace some fields. The state alone may be changed whoever made the webhook."""
-        suffix = _suffix()
+        suffix, state_alone = _suffix(), set(changes) == {"state"}
 
-        async def once() -> WebhookView:
+        async def once() -> DefinitionRow:
             known = await self.existing(key)
             refuse_moved(known, revision)
-            if set(changes) == {"state"}:
+            if state_alone:
                 return await self._set_state(known, changes["state"])
             refuse_other_origin(known, "api")
             if changes.get("key") not in {None, key}:
@@ -117,7 +119,8 @@ class WebhookDesk:
                 fields.pop("state", None)
             return await self._store(fields, known, who, Give(), suffix=suffix)
 
-        return await self._in_turn(key, once)
+        row = await self._in_turn(key, once)
+        return self.view(row) if state_alone else await self._told(row)
 
     async def delete(self, key: str, who: Principal, how: Give = _BY_HAND) -> None:
         """Take a webhook out of force; its deliveries stay."""
@@ -159,17 +162,23 @@ class WebhookDesk:
         }
         return WebhookView(**{**row.definition, **told})
 
-    async def _set_state(self, known: DefinitionRow, state: object) -> WebhookView:
+    async def _told(self, row: DefinitionRow) -> WebhookView:
+        """The webhook with what would not work yet. Prefect is asked, which may take seconds: in nobody's turn."""
+        return self.view(row, await self._warnings(row))
+
+    async def _set_state(self, known: DefinitionRow, state: object) -> DefinitionRow:
         if state is None:
             raise DefinitionError("state", "is one of enabled, paused and disabled")
         checked = parse_definition({**known.definition, "state": state}, by="code")
         row = await self._services.definitions.set_state(known.key, checked.state, self._services.now())
         await self._services.catalog.refresh()
-        return self.view(row or known)
+        if row is None:
+            raise DefinitionMoved(known.key, ABSENT)
+        return row
 
     async def _store(
         self, given: Mapping[str, Any], known: DefinitionRow | None, who: Principal, how: Give, *, suffix: str
-    ) -> WebhookView:
+    ) -> DefinitionRow:
         services = self._services
         fields = {name: value for name, value in given.items() if name not in TOLD}
         safe, plain = await self._without_secret(fields, known, suffix) if how.origin == "api" else (fields, None)
@@ -178,8 +187,7 @@ class WebhookDesk:
         if how.dry_run:
             stated = fields.get("state") is not None and how.origin == "api"
             state = definition.state if stated or known is None else known.state
-            would_be = _as_it_would_be(definition, known, how, state, services.now())
-            return self.view(would_be, await self._warnings(definition))
+            return _as_it_would_be(definition, known, how, state, services.now())
         if plain is not None:
             await self._keep(plain)
         row = await services.definitions.put(
@@ -192,18 +200,20 @@ class WebhookDesk:
             expect=ABSENT if known is None else known.revision,
         )
         await services.catalog.refresh()
-        return self.view(row, await self._warnings(definition))
+        return row
 
     async def _without_secret(
         self, fields: Mapping[str, Any], known: DefinitionRow | None, suffix: str
     ) -> tuple[dict[str, Any], PlainSecret | None]:
-        key = str(fields["key"])
+        key, secret = str(fields["key"]), _secret_of(fields)
+        if secret is None or is_secret_reference(secret):
+            return dict(fields), None  # as nearly always: then no other webhook has to be read
         rows = [row for row in await self._services.definitions.all() if row.key != key]
         return take_out_secret(
             fields,
             key=key,
             current=_secret_of(known.definition) if known else None,
-            others={secret for row in rows if (secret := _secret_of(row.definition))},
+            others={other for row in rows if (other := _secret_of(row.definition))},
             suffix=suffix,
         )
 
@@ -214,17 +224,17 @@ class WebhookDesk:
             problem = f"The secret could not be put into a block, so nothing was changed: {error}"
             raise Problem(503, problem, headers={"Retry-After": "5"}) from None
 
-    async def _warnings(self, definition: WebhookDefinition) -> list[str]:
-        if definition.deployment is None:
+    async def _warnings(self, row: DefinitionRow) -> list[str]:
+        name = row.definition.get("deployment")
+        if name is None:
             return []
         try:
-            found = await self._services.deployments.resolve_deployment(definition.deployment)
+            found = await self._services.deployments.resolve_deployment(name)
         except PrefectUnavailable:
             return ["Prefect does not answer now, so it is not known whether the deployment exists."]
         if found is None:
-            name = definition.deployment
             return [f"Prefect has no deployment '{name}' yet: what comes is kept, and runs when it appears."]
-        return parameter_problems(await asyncio.to_thread(rules_of, found), definition.parameters)
+        return parameter_problems(await asyncio.to_thread(rules_of, found), row.definition["parameters"])
 
 
 def _to_store(definition: WebhookDefinition, given: Mapping[str, Any]) -> dict[str, Any]:
