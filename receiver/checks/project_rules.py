@@ -17,16 +17,23 @@ Webhooks = Sequence[Mapping[str, Any]]
 
 
 def judge_project(
-    entries: Sequence[Entry], found: Sequence[FoundDefinition], existing: Webhooks | None, key: str | None
+    entries: Sequence[Entry],
+    found: Sequence[FoundDefinition],
+    existing: Webhooks | None,
+    key: str | None,
+    source: str | None = None,
 ) -> list[Finding]:
-    """Every finding. `existing` is None when no receiver told; with `key` only what concerns that webhook."""
+    """Every finding. `existing` is None when no receiver told; with `key` only what concerns that webhook.
+
+    `source` is the project's name: webhooks of other projects are none of its concern.
+    """
     try:
         wanted = bind_deployments(found, entries)
     except DefinitionError as error:
         return [project_broken(str(error))]
     findings = [] if key is not None else list(_without_webhook(entries, found, existing or ()))
     if existing is not None:
-        steps = [step for step in plan_deploy(wanted, existing) if key in {None, step.key}]
+        steps = [step for step in plan_deploy(wanted, existing, source) if key in {None, step.key}]
         findings += [finding for step in steps for finding in _undone(step)]
     count = len(wanted)
     told = f"{len(entries)} deployments in prefect.yaml, {count} webhook{'' if count == 1 else 's'} in its code"
@@ -72,6 +79,14 @@ def _undone(step: Step) -> Iterator[Finding]:
                 subject=subject,
                 problem="code defines it, and the receiver has one of that key that was not made by code",
                 remedy="Give the flow's webhook another key, or delete the one there is.",
+            )
+        case Change.FOREIGN:
+            yield Finding(
+                code=Code.WEBHOOK_CONFLICT,
+                level=Level.ERROR,
+                subject=subject,
+                problem=f"code defines it, and the receiver has it from the project '{step.owner}'",
+                remedy="Give the flow's webhook another key, or, if it moved here: webhooks deploy --take-over",
             )
         case Change.CREATED:
             yield _not_deployed(subject, "code defines it, and the receiver does not have it", "webhooks deploy")

@@ -14,7 +14,7 @@ from receiver.checks.finding import Code, Finding, Level, fails
 from receiver.cli import app
 from receiver.cli.check_here import absent, look_at_machine, refused, two_parts
 from receiver.cli.client import CommandFailed, ReceiverAbsent, open_client
-from receiver.cli.deploy import FlowsTooSlow, find_definitions, refuse_hidden_flows
+from receiver.cli.deploy import FlowsTooSlow, find_definitions, read_name, refuse_hidden_flows
 from receiver.cli.output import print_json, print_rich, printable, printable_lines
 from receiver.contract.errors import WebhooksError
 
@@ -69,7 +69,7 @@ def examine(key: str | None) -> list[Finding]:
         reading = beside.submit(_read_project, project)
         told, webhooks = _ask_receiver(key, settings)
         machine = judge_machine(look_at_machine(settings.state.home, project))
-        return [*machine, *told, *_judge(reading.result(), webhooks, key)]
+        return [*machine, *told, *_judge(project, reading.result(), webhooks, key)]
 
 
 def _ask_receiver(key: str | None, settings: Settings) -> tuple[list[Finding], list[dict[str, Any]] | None]:
@@ -114,10 +114,12 @@ def _read_project(project: Path) -> _Project | Finding:
         return project_broken(str(failure))
 
 
-def _judge(read: _Project | Finding, webhooks: list[dict[str, Any]] | None, key: str | None) -> list[Finding]:
+def _judge(
+    project: Path, read: _Project | Finding, webhooks: list[dict[str, Any]] | None, key: str | None
+) -> list[Finding]:
     from receiver.checks.project_rules import judge_project
 
-    return [read] if isinstance(read, Finding) else judge_project(*read, webhooks, key)
+    return [read] if isinstance(read, Finding) else judge_project(*read, webhooks, key, read_name(project))
 
 
 def _finding(code: Code, level: Level, subject: str, problem: str, remedy: str) -> Finding:

@@ -67,3 +67,11 @@ def test_asked_for_one_webhook_only_that_one_is_judged():
     existing = [{**DEPLOYED, "methods": ["PUT"]}, {**DEPLOYED, "key": "gone"}]
     entries = [*ENTRIES, Entry("nightly", "flows.report.run")]
     assert [each.subject for each in of_note(entries, FOUND, existing, "gone")] == ["webhook gone"]
+
+
+def test_webhooks_of_another_project_are_none_of_its_concern_but_for_a_key_of_both():
+    theirs = [{**DEPLOYED, "key": "theirs", "source": "crm"}, {**DEPLOYED, "source": "crm"}]
+    findings = judge_project(ENTRIES, FOUND, theirs, None, "shop")
+    [found] = [each for each in findings if each.code != Code.NOTHING_WRONG]
+    assert (found.code, found.subject) == (Code.WEBHOOK_CONFLICT, "webhook orders")
+    assert "'crm'" in found.problem and "--take-over" in found.remedy
