@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func,
 
 from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
-from receiver.deliveries.moves import move
+from receiver.deliveries.moves import IDLE, LATEST, move
 from receiver.deliveries.records import Claim
 from receiver.deliveries.views import Backlog
 from receiver.storage.tables import attempt, delivery, replay, webhook
@@ -22,7 +22,6 @@ _WINDOW = 200
 _ROUNDS = 50
 _UNPARKED_AT_ONCE = 1000
 _REVIVED_AT_ONCE = 500
-_IDLE = {"due_at": None, "parked_due_at": None, "lease_owner": None}
 
 _REVISION = func.coalesce(replay.c.revision, delivery.c.revision).label("revision")
 _DUE = (
@@ -102,7 +101,7 @@ def handed_over(connection: Connection, claimed: Claim, flow_run_id: str, now: i
     if found.flow_run_id is not None:
         return
     run = {"flow_run_id": flow_run_id, "handed_over_at": now, "queue_ms": _ms(found.created_at, now), "detail": ""}
-    connection.execute(update(attempt).where(_of(claimed)).values(**_IDLE, **run))
+    connection.execute(update(attempt).where(_of(claimed)).values(**IDLE, **run))
     move(connection, claimed.delivery_id, claimed.attempt, Status.DISPATCHED, at=now, now=now, source="dispatcher")
 
 
@@ -114,7 +113,7 @@ def retry_later(connection: Connection, claimed: Claim, due_at: int, detail: str
 
 def give_up(connection: Connection, claimed: Claim, reason: Reason, detail: str, now: int) -> None:
     """The delivery is dead: it cannot be handed over. Nothing happens when another has taken it up meanwhile."""
-    ended = connection.execute(update(attempt).where(_holding(claimed)).values(**_IDLE, detail=to_text(detail, 2000)))
+    ended = connection.execute(update(attempt).where(_holding(claimed)).values(**IDLE, detail=to_text(detail, 2000)))
     if ended.rowcount:
         where = (connection, claimed.delivery_id, claimed.attempt)
         move(*where, Status.DEAD, at=now, now=now, source="dispatcher", reason=reason, detail=detail)
@@ -193,9 +192,8 @@ def _unpark(connection: Connection, paused: set[str]) -> None:
 
 
 def _latest_dead(query: Select[Any], reason: Reason) -> Select[Any]:
-    latest = and_(attempt.c.delivery_id == delivery.c.id, attempt.c.number == delivery.c.attempt)
     dead = and_(delivery.c.status == Status.DEAD.value, delivery.c.reason == reason.value)
-    return query.join(delivery, latest).where(dead)
+    return query.join(delivery, LATEST).where(dead)
 
 
 def _named(delivery_id: str, number: int) -> dict[str, str | int]:

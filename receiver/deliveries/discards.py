@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
-from receiver.deliveries.moves import move
+from receiver.deliveries.moves import IDLE, LATEST, move
 from receiver.storage.tables import attempt, delivery, status_change, webhook
 from receiver.storage.values import to_text
 
 SOURCE = "discard"
 AT_ONCE = 200
-_LATEST = and_(attempt.c.delivery_id == delivery.c.id, attempt.c.number == delivery.c.attempt)
-_IDLE = {"due_at": None, "parked_due_at": None, "lease_owner": None}
 
 
 class Discarded(Enum):
@@ -44,7 +42,7 @@ def waiting(connection: Connection, *, key: str, actor: str, after: str, now: in
     query = (
         select(attempt.c.delivery_id, attempt.c.number)
         .select_from(delivery)
-        .join(attempt, _LATEST)
+        .join(attempt, LATEST)
         .where(delivery.c.webhook == to_text(key, 500), delivery.c.status == Status.QUEUED.value)
         .where(delivery.c.id > after, attempt.c.created_at <= now, _free(now))
         .order_by(delivery.c.id)
@@ -93,7 +91,7 @@ def _free(now: int) -> ColumnElement[bool]:
 
 def _discard_attempt(connection: Connection, delivery_id: str, number: int, actor: str, now: int) -> None:
     mine = (attempt.c.delivery_id == delivery_id) & (attempt.c.number == number)
-    connection.execute(update(attempt).where(mine).values(**_IDLE))
+    connection.execute(update(attempt).where(mine).values(**IDLE))
     where = (connection, delivery_id, number)
     move(*where, Status.CANCELLED, at=now, now=now, source=SOURCE, reason=Reason.DISCARDED, detail=_by(actor))
 

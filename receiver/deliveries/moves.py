@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, and_, insert, select, update
 
 from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status, may_move
 from receiver.storage.tables import attempt, delivery, status_change
 from receiver.storage.values import to_text
+
+LATEST = and_(attempt.c.delivery_id == delivery.c.id, attempt.c.number == delivery.c.attempt)
+"""The attempt that a delivery's status is of."""
+
+IDLE = {"due_at": None, "parked_due_at": None, "lease_owner": None}
+"""An attempt that waits for nothing and is in nobody's hands."""
 
 
 def move(

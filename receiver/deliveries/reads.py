@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, or_, select
 
 from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
+from receiver.deliveries.moves import LATEST
 from receiver.deliveries.records import DeliveryFilter, StoredRequest
 from receiver.deliveries.views import (
     AttemptRecord,
@@ -22,9 +23,8 @@ from receiver.deliveries.views import (
 from receiver.storage.tables import attempt, delivery, payload, refusal_count, replay, status_change, unknown_path
 from receiver.storage.values import from_json, from_micros, maybe_from_micros, to_micros, to_text
 
-_LATEST = and_(attempt.c.delivery_id == delivery.c.id, attempt.c.number == delivery.c.attempt)
 _OF_ATTEMPT = ("deployment", "flow_run_id", "queue_ms", "start_ms", "run_ms")
-_SUMMARY = select(delivery, *(attempt.c[name] for name in _OF_ATTEMPT)).outerjoin(attempt, _LATEST)
+_SUMMARY = select(delivery, *(attempt.c[name] for name in _OF_ATTEMPT)).outerjoin(attempt, LATEST)
 _IS_REPLAY = (replay.c.delivery_id == attempt.c.delivery_id) & (replay.c.attempt == attempt.c.number)
 _ATTEMPTS = (
     select(

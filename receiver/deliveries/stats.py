@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, case, func, select
 
 from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
+from receiver.deliveries.moves import LATEST
 from receiver.deliveries.reads import conditions
 from receiver.deliveries.records import DeliveryFilter
 from receiver.deliveries.views import Backlog
@@ -148,9 +149,8 @@ def _summed(rows: Sequence[RowMapping], hours: range) -> Counts:
 def times(connection: Connection, which: Sequence[ColumnElement[bool]], key: str) -> dict[str, Spread]:
     """How long the latest deliveries of a webhook took, by stage; a stage that none came to is left out."""
     # The latest ones stand for all: to rank a day's deliveries in SQL takes the database seconds.
-    latest = and_(attempt.c.delivery_id == delivery.c.id, attempt.c.number == delivery.c.attempt)
     columns = [attempt.c[f"{stage}_ms"] for stage in _STAGES]
-    query = select(*columns).select_from(delivery).join(attempt, latest).where(delivery.c.webhook == key, *which)
+    query = select(*columns).select_from(delivery).join(attempt, LATEST).where(delivery.c.webhook == key, *which)
     rows = connection.execute(query.order_by(delivery.c.id.desc()).limit(MOST_TIMES)).mappings().all()
     by_stage = {stage: [row[f"{stage}_ms"] for row in rows if row[f"{stage}_ms"] is not None] for stage in _STAGES}
     return {stage: spread_of(taken) for stage, taken in by_stage.items() if taken}
