@@ -14,13 +14,14 @@ from receiver.admin.auth import Principal
 from receiver.admin.plain_secret import PlainSecret, take_out_secret
 from receiver.admin.problems import Problem
 from receiver.admin.services import AdminServices
-from receiver.admin.webhook_models import TOLD, WebhookView
+from receiver.admin.webhook_models import WebhookView
 from receiver.admin.webhook_owner import refuse_moved, refuse_other_origin, refuse_other_source
 from receiver.contract.definition import WebhookDefinition, generate_key, parse_definition
 from receiver.contract.errors import DefinitionError, WebhooksError
 from receiver.contract.secret_reference import Author, is_secret_reference
 from receiver.ingress.parameter_rules import parameter_problems, rules_of
 from receiver.prefect_gateway import PrefectUnavailable
+from receiver.webhooks.apply_plan import TOLD
 from receiver.webhooks.definitions import ABSENT, DefinitionMoved, DefinitionRow
 from receiver.webhooks.keys import Scope
 

@@ -13,9 +13,6 @@ from pydantic_core import CoreSchema
 from receiver.contract.definition import WebhookDefinition
 from receiver.contract.errors import DefinitionError
 
-TOLD = frozenset({"url", "origin", "source", "revision", "created_at", "updated_at", "warnings", "stats"})
-"""What an answer says besides the definition. Taken back and ignored, so that an answer can be changed and put."""
-
 _EXAMPLE: dict[str, Any] = {"key": "crm", "deployment": "crm-sync/crm-sync", "verification": {"scheme": "none"}}
 
 

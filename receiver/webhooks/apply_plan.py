@@ -13,7 +13,7 @@ from receiver.webhooks.deploy_plan import Change, Step
 
 MOST_CHARACTERS = 4_000_000
 TOLD = frozenset({"url", "origin", "source", "revision", "created_at", "updated_at", "warnings", "stats"})
-"""What the admin API says of a webhook besides its definition."""
+"""What the admin API says besides the definition. Taken back and ignored, so that an answer can be changed and put."""
 
 
 def read_definitions_file(text: str) -> list[dict[str, Any]]:
