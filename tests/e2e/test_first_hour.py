@@ -47,7 +47,7 @@ def up() -> Iterator[Up]:
         project.mkdir()
         shutil.copy(ROOT / "prefect.yaml", project)
         shutil.copytree(ROOT / "tests" / "payloads", project / "tests" / "payloads")
-        with started_up(home, {"WEBHOOKS_ROOT": str(project)}) as running:
+        with started_up(home, {"WEBHOOKS_PROJECT": str(project)}) as running:
             running.wait_ready()
             yield running
             assert running.end(signal.SIGTERM) == 0
