@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,75 +15,9 @@ import httpx
 import pytest
 
 from tests.support.ports import free_port
-from tests.support.prefect import outside_environment
 from tests.support.receiver import ADMIN_KEY
+from tests.support.serving import Serving, environment, serving
 from tests.support.waiting import wait_until
-
-
-@dataclass
-class Serving:
-    """A started `webhooks serve`: its process, its address, its home."""
-
-    process: subprocess.Popen[bytes]
-    http: httpx.Client
-    port: int
-    home: Path
-
-    def define(self, key: str, **fields: Any) -> None:
-        body = {"key": key, "deployment": "none/none", "verification": {"scheme": "none"}, **fields}
-        answer = self.http.post("/api/admin/webhooks", json=body, headers={"Authorization": f"Bearer {ADMIN_KEY}"})
-        assert answer.status_code == 201, answer.text
-
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(40)
-
-    def said(self) -> str:
-        return (self.home / "stderr").read_text()
-
-    def logged(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.home / "stdout").read_text().splitlines()]
-
-    def raw(self, head: str, body: bytes = b"") -> bytes:
-        """What comes back for these bytes until the receiver closes the connection."""
-        with socket.create_connection(("127.0.0.1", self.port), 20) as connection:
-            connection.sendall(head.encode("latin-1") + body)
-            return b"".join(iter(lambda: connection.recv(65536), b""))
-
-
-def environment(home: Path, **more: str) -> dict[str, str]:
-    """Nobody listens at this Prefect's address: the receiver serves all the same."""
-    return {
-        **outside_environment(),
-        "PREFECT_HOME": str(home / "prefect"),
-        "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",
-        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
-        "WEBHOOKS_HOME": str(home),
-        "WEBHOOKS_ADMIN_KEY": ADMIN_KEY,
-        **more,
-    }
-
-
-@contextlib.contextmanager
-def serving(home: Path, **more: str) -> Iterator[Serving]:
-    port = free_port()
-    with (home / "stdout").open("wb") as out, (home / "stderr").open("wb") as err:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "receiver.cli", "serve"],
-            env=environment(home, WEBHOOKS_PORT=str(port), **more),
-            cwd=home,
-            stdout=out,
-            stderr=err,
-        )
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
-            started = Serving(process, http, port, home)
-            wait_until(lambda: process.poll() is not None or _lives(http), 60, what="the receiver answers")
-            assert process.poll() is None, started.said()
-            yield started
-    finally:
-        process.kill()
-        process.wait(20)
 
 
 @pytest.fixture(scope="module")
@@ -95,13 +26,6 @@ def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
         running.define("open", max_body=100)
         running.define("disabled", state="disabled")
         yield running
-
-
-def _lives(http: httpx.Client) -> bool:
-    try:
-        return http.get("/health/live").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def refused(home: Path, **more: str) -> str:
