@@ -129,20 +129,22 @@ class WarmWorker(PrefectSide):
     async def poll(self) -> None:
         """Prefect's own loop: ring, and set alarms for what is due before the next time."""
         self._bell.set()
-        await self._look_ahead()
+        await self._look_ahead(datetime.now(UTC))
 
     def _heard_of(self, flow_run_id: UUID) -> None:
         if self._desk is not None and flow_run_id not in self._desk.in_hand:
             self._bells.ring(flow_run_id)
             self._bell.set()
 
-    async def _look_ahead(self) -> None:
-        now = datetime.now(UTC)
+    async def _look_ahead(self, after: datetime) -> None:
+        """Set alarms for what is due later than the last look. What has come due since then rings at once."""
         with suppress(httpx.HTTPError):
-            horizon = now + timedelta(seconds=10 + 1.5 * PREFECT_WORKER_QUERY_SECONDS.value())  # past the next poll
-            for run in await self.due_runs(horizon, _LOOK_AHEAD, now):
+            horizon = after + timedelta(seconds=10 + 1.5 * PREFECT_WORKER_QUERY_SECONDS.value())  # past the next poll
+            runs = await self.due_runs(horizon, _LOOK_AHEAD, after)
+            now = datetime.now(UTC)
+            for run in runs:
                 due = run.next_scheduled_start_time or run.expected_start_time or now
-                if due > now and due not in self._alarms:
+                if due not in self._alarms:
                     self._alarms[due] = asyncio.get_running_loop().call_later(
                         (due - now).total_seconds(), self._alarm, due
                     )
@@ -173,7 +175,8 @@ class WarmWorker(PrefectSide):
             self._later.cancel()
             self._later = None
         sought = self._bells.ringing
-        runs = await self.due_runs(datetime.now(UTC), room)
+        looked_at = datetime.now(UTC)
+        runs = await self.due_runs(looked_at, room)
         self._more = len(runs) >= room
         for run in runs:
             desk.take(run, self._left)
@@ -183,7 +186,7 @@ class WarmWorker(PrefectSide):
         if again is not None:
             self._look_in(again)
         if given_up:
-            self._spawn(self._look_ahead())  # it may be due later only, which the bell's query does not show
+            self._spawn(self._look_ahead(looked_at))  # it may be due later only, which the bell's query does not show
 
     def _left(self, claimed: bool) -> None:
         """Look again: at once when more may be waiting, soon when another worker was faster."""

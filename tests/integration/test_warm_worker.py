@@ -171,16 +171,15 @@ async def test_a_run_of_the_future_waits_for_its_time(
     pool = await make_pool(client, prefect_server, "warm", children=1)
     await pool.deployment("ordinary.asynchronous")
     path = tmp_path / "notes"
-    with running_worker(pool, tmp_path, PREFECT_WORKER_QUERY_SECONDS="60"):
+    with running_worker(pool, tmp_path, PREFECT_WORKER_QUERY_SECONDS="600"):  # polling is no help
         soon = datetime.now(UTC) + timedelta(seconds=0.4)  # heard of at once, and not to be seen then
         run = await pool.start("ordinary.asynchronous", path=str(path), state=Scheduled(scheduled_time=soon))
-        await _completed(pool, [run], 20)
+        await _completed(pool, [run])
         path.unlink()
         due = datetime.now(UTC) + timedelta(seconds=3)
         run = await pool.start("ordinary.asynchronous", path=str(path), state=Scheduled(scheduled_time=due))
-        await _completed(pool, [run], 20)
-        begun = float(lines(path)[0].split()[1])
-        assert due.timestamp() <= begun < due.timestamp() + 10
+        await _completed(pool, [run])
+        assert float(lines(path)[0].split()[1]) >= due.timestamp()
 
 
 async def test_what_cannot_run_warm_fails_with_the_pool_to_use(

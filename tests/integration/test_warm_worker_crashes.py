@@ -101,9 +101,11 @@ async def test_a_cancelled_run_that_does_not_listen_is_killed_and_cancelled(
 
 
 async def test_what_a_run_has_started_ends_with_it(pool: Pool, worker: RunningWorker, tmp_path: Path) -> None:
-    variables = {"max_run_seconds": 1}
-    await pool.run("unruly.with_a_process_of_its_own", path=str(tmp_path / "notes"), job_variables=variables)
-    started = int(lines(tmp_path / "notes")[0].split()[1])
+    run = await pool.start("unruly.with_a_process_of_its_own", path=str(tmp_path / "notes"))
+    (line,) = await noted(tmp_path / "notes", "process")
+    started = int(line.split()[1])
+    await pool.client.set_flow_run_state(run.id, Cancelling())
+    await pool.ended(run)
     wait_until(lambda: started not in processes(), what="the run's own process has ended")
 
 
