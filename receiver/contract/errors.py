@@ -7,6 +7,10 @@ WebhooksError
 ├── FetchError          a flow could not get a body or a file from the receiver
 ├── ReplyTooLarge       a flow's reply is over 512 KiB
 ├── BadReply            a flow's reply cannot be sent (header, status, not JSON)
+├── OutboundRefused     a call to another system is not made, or its answer is not taken
+│   ├── AddressRefused      its host has only addresses that nobody opened
+│   ├── RedirectRefused     it would go on without encryption, or to what is no address
+│   └── AnswerTooLarge      its answer is over the size allowed
 ├── Refused             a request is refused: the reason for the log, the words for the sender
 │   └── Unverified      its source could not be verified; the sender is never told why
 └── Unusable            a verified request that cannot be used: refused or held, as the webhook says
@@ -46,6 +50,28 @@ class ReplyTooLarge(WebhooksError):
 
 class BadReply(WebhooksError):
     """A flow's reply cannot be sent: a forbidden header, a status outside 200-599, a body that JSON cannot hold."""
+
+
+class OutboundRefused(WebhooksError):
+    """A call to another system is not made, or its answer is not taken. The message holds no secret."""
+
+
+class AddressRefused(OutboundRefused):
+    """No address of `host` may be connected to; `address` is the first of them and `kind` says what it is."""
+
+    def __init__(self, host: str, address: str, kind: str) -> None:
+        super().__init__(f"{host} is at {address}, which is {kind}: it is not called")
+        self.host = host
+        self.address = address
+        self.kind = kind
+
+
+class RedirectRefused(OutboundRefused):
+    """A redirect is not followed: it leads from https to http, or to what is no address."""
+
+
+class AnswerTooLarge(OutboundRefused):
+    """An answer is over the size allowed; the rest of it was not read."""
 
 
 class Refused(WebhooksError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -31,7 +32,8 @@ class Received:
 class HttpServer:
     """`async with HttpServer() as server:` answers at `server.url` with `server.answers` in turn, then with 200."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.answers: list[Answer] = []
         self.requests: list[Received] = []
         self._server: asyncio.Server | None = None
@@ -41,10 +43,16 @@ class HttpServer:
     def url(self) -> str:
         """Its address, without a slash at the end."""
         assert self._server is not None
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return f"http{'s' if self._tls else ''}://127.0.0.1:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """The free port it took."""
+        assert self._server is not None
+        return int(self._server.sockets[0].getsockname()[1])
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
         return self
 
     async def __aexit__(self, *error: object) -> None:
