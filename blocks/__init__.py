@@ -4,9 +4,10 @@
 makes the secrets of the example workflows.
 """
 
+from blocks.http_service import HttpService
 from blocks.records_database import RecordsDatabase
 from blocks.smtp import Smtp
 from blocks.webhook_secret import WebhookSecret
 from blocks.webhooks_receiver import WebhooksReceiver
 
-__all__ = ["RecordsDatabase", "Smtp", "WebhookSecret", "WebhooksReceiver"]
+__all__ = ["HttpService", "RecordsDatabase", "Smtp", "WebhookSecret", "WebhooksReceiver"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from prefect.blocks.core import Block
-from pydantic import Field, SecretStr, model_validator
+from pydantic import ConfigDict, Field, SecretStr, model_validator
 
 from blocks import lookup
 from blocks.errors import Failed, TryAgain
@@ -39,6 +39,8 @@ class Smtp(Block):
         assert smtp.security == "starttls"
         ```
     """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     _block_type_name = "SMTP"
     _block_type_slug = "smtp"

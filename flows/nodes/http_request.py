@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import json as json_module
-import ssl
 from collections.abc import Container, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from functools import cache
 from typing import Any
 
 import httpx
 
-from blocks.errors import Failed, InvalidInput, TryAgain
+from blocks import HttpService
+from blocks.errors import InvalidInput
+from flows.nodes._http_calls import Conditions, address, find, perform
 from flows.nodes._mask import masked_text
-from flows.nodes._node import LONGEST_WAIT, node
+from flows.nodes._node import node
+
+File = bytes | tuple[str, bytes] | tuple[str, bytes, str]
+"""A file to send: its bytes, or its name and bytes, or those and its media type."""
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 REPEATABLE = METHODS - {"POST", "PATCH"}
 """Methods that mean the same when they arrive twice."""
 
 SUCCESS = range(200, 300)
-MAX_TIMEOUT = 300.0
+DEFAULT_TIMEOUT, MAX_TIMEOUT = 30.0, 300.0
 MAX_RESPONSE = 1024 * 1024
 
 
@@ -34,6 +33,7 @@ def plan(
     *,
     json: Any = None,
     form: Mapping[str, Any] | None = None,
+    files: Mapping[str, File] | None = None,
     content: str | bytes | None = None,
 ) -> httpx.Request:
     """The request that will be sent.
@@ -44,52 +44,25 @@ def plan(
     """
     if method.upper() not in METHODS:
         raise InvalidInput(f"method: {method!r} is none of {', '.join(sorted(METHODS))}")
-    if sum(body is not None for body in (json, form, content)) > 1:
-        raise InvalidInput("give one of json, form and content")
+    if sum(body is not None for body in (json, form if files is None else files, content)) > 1:
+        raise InvalidInput("give one of json, form and content; files go with a form or alone")
     try:
-        address = httpx.URL(url).copy_merge_params(dict(query or {}))
         request = httpx.Request(
-            method.upper(), address, headers=dict(headers or {}), json=json, data=form and dict(form), content=content
+            method.upper(),
+            httpx.URL(url).copy_merge_params(dict(query or {})),
+            headers=dict(headers or {}),
+            json=json,
+            data=form and dict(form),
+            files=files and dict(files),
+            content=content,
         )
         if any("\r" in value or "\n" in value or "\0" in value for value in request.headers.values()):
             raise InvalidInput("headers: a value holds a line break")
     except (httpx.InvalidURL, TypeError, ValueError) as error:
         raise InvalidInput(f"the request cannot be made: {error}") from error
-    if address.scheme not in {"http", "https"} or not address.host:
+    if request.url.scheme not in {"http", "https"} or not request.url.host:
         raise InvalidInput(f"url: {masked_text(url)[:200]!r} does not begin with http:// or https:// and a host")
     return request
-
-
-def judge(
-    request: httpx.Request, response: httpx.Response, expect: Container[int], *, body: str, now: datetime
-) -> Failed | TryAgain | None:
-    """What the answer means: fine (None), not now, or no. 429 and 5xx are "not now" unless expected.
-
-    `Retry-After` is honoured; a wait over two minutes is "no".
-    """
-    if response.status_code in expect:
-        return None
-    said = f": {masked_text(body[:500])}" if body else ""
-    message = f"{request.method} {masked_text(str(request.url))} answered {response.status_code}{said}"
-    if response.status_code != 429 and response.status_code < 500:
-        return Failed(message)
-    after = retry_after(response.headers.get("Retry-After"), now)
-    if after > LONGEST_WAIT:
-        return Failed(f"{message} (asks to wait {after:.0f} s, which is longer than a run is held for)")
-    return TryAgain(message, after=after)
-
-
-def retry_after(value: str | None, now: datetime) -> float:
-    """Seconds a `Retry-After` header asks to wait, in either of its forms; 0 when it says nothing readable."""
-    if value is None:
-        return 0.0
-    if value.strip().isascii() and value.strip().isdigit():
-        return float(value)
-    try:
-        date = parsedate_to_datetime(value)
-    except ValueError:
-        return 0.0
-    return max(0.0, ((date if date.tzinfo else date.replace(tzinfo=UTC)) - now).total_seconds())
 
 
 @node("{method} {url}", timeout=MAX_TIMEOUT + 30)
@@ -101,8 +74,10 @@ async def http_request(
     *,
     json: Any = None,
     form: Mapping[str, Any] | None = None,
+    files: Mapping[str, File] | None = None,
     content: str | bytes | None = None,
-    timeout: float = 30.0,  # noqa: ASYNC109 (the word its callers know; the whole exchange is bounded by it)
+    service: str | HttpService | None = None,
+    timeout: float | None = None,  # noqa: ASYNC109 (the word its callers know; the whole exchange is bounded by it)
     expect: Container[int] = SUCCESS,
     repeatable: bool | None = None,
     follow_redirects: bool = False,
@@ -116,13 +91,16 @@ async def http_request(
 
     Args:
         method: GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS.
-        url: Begins with http:// or https://.
-        headers: By name. Credentials are hidden in Prefect's log.
+        url: Begins with http:// or https://. With a `service`, what is added to its address.
+        headers: By name. Credentials belong into a `service`; what is named like one is hidden in Prefect's log.
         query: Added to those that `url` has.
         json: The body as JSON. Give one of `json`, `form`, `content`.
-        form: The body as a URL-encoded form.
+        form: The body as a URL-encoded form; with `files` the other fields of a multipart form.
+        files: The body as a multipart form, by field: bytes, or `(file name, bytes)`, or with a media type third.
         content: The body as it is.
-        timeout: Seconds for the whole exchange, at most 300.
+        service: The block `http-service/<service>`, or the block itself: address, credentials, certificates, and the
+            networks it may be in. Without one only public addresses are reached.
+        timeout: Seconds for the whole exchange, at most 300. By default the service's, else 30.
         expect: The statuses that are a success. Another one is an error.
         repeatable: Whether arriving twice equals arriving once. By default all but POST and PATCH: for those, a
             connection lost after sending is an error that is not retried. A refused connection, 429 and 5xx are
@@ -136,61 +114,39 @@ async def http_request(
 
     Raises:
         InvalidInput: The request cannot be made. Nothing was sent.
+        NotConfigured: No such service, or the host is in a private network that nobody opened. Nothing was sent.
         Failed: Another status, a body that is too large, or a connection lost when it was not `repeatable`.
         TryAgain: No good answer after the last retry.
     """
-    if not 0 < timeout <= MAX_TIMEOUT:
-        raise InvalidInput(f"timeout is over 0 and at most {MAX_TIMEOUT:.0f} seconds, not {timeout}")
-    request = plan(method, url, headers, query, json=json, form=form, content=content)
-    safe = request.method in REPEATABLE if repeatable is None else repeatable
-    try:
-        async with asyncio.timeout(timeout):
-            response, body = await _exchange(request, follow_redirects, max_bytes, timeout)
-    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-        raise TryAgain(f"{request.url.host} cannot be reached: {error}") from error
-    except (httpx.TooManyRedirects, httpx.UnsupportedProtocol, httpx.DecodingError) as error:
-        raise Failed(f"{request.url.host} answered unusably: {error}") from error
-    except (httpx.TransportError, TimeoutError) as error:
-        trouble = f"no complete answer from {request.url.host} ({type(error).__name__}, {timeout:g} s allowed)"
-        if safe:
-            raise TryAgain(trouble) from error
-        raise Failed(f"{trouble}; it may have done what was asked, so it is not asked again by itself") from error
-    text = body.decode(response.encoding or "utf-8", "replace")
-    if problem := judge(request, response, expect, body=text, now=datetime.now(UTC)):
-        raise problem
-    return {"status": response.status_code, "headers": dict(response.headers), **_parsed(text)}
+    block = await find(service)
+    terms = conditions(
+        method,
+        seconds=timeout if timeout is not None else block.timeout if block else DEFAULT_TIMEOUT,
+        expect=expect,
+        repeatable=repeatable,
+        follow_redirects=follow_redirects,
+        max_bytes=max_bytes,
+    )
+    request = plan(method, address(block, url), headers, query, json=json, form=form, files=files, content=content)
+    return await perform(request, block, terms)
 
 
-async def _exchange(
-    request: httpx.Request, follow_redirects: bool, max_bytes: int, seconds: float
-) -> tuple[httpx.Response, bytes]:
-    async with httpx.AsyncClient(verify=_tls(), timeout=seconds, max_redirects=5) as client:
-        request.headers.setdefault("User-Agent", "prefect-webhooks")
-        request.headers.setdefault("Accept", "*/*")
-        response = await client.send(request, stream=True, follow_redirects=follow_redirects)
-        try:
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > max_bytes:
-                    raise Failed(f"the answer of {request.url.host} is over {max_bytes} bytes")
-        finally:
-            await response.aclose()
-    return response, bytes(body)
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    try:
-        return {"json": json_module.loads(text, parse_constant=_refuse), "text": None}
-    except (ValueError, RecursionError):
-        return {"json": None, "text": text}
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """One for the process: reading the system's certificates takes about 30 ms."""
-    return ssl.create_default_context()
+def conditions(
+    method: str,
+    *,
+    seconds: float,
+    expect: Container[int],
+    repeatable: bool | None,
+    follow_redirects: bool,
+    max_bytes: int,
+) -> Conditions:
+    """How a request of that method is sent. Raises `InvalidInput` for a time out of bounds."""
+    if not 0 < seconds <= MAX_TIMEOUT:
+        raise InvalidInput(f"timeout is over 0 and at most {MAX_TIMEOUT:.0f} seconds, not {seconds}")
+    return Conditions(
+        seconds=seconds,
+        expect=expect,
+        repeatable=method.upper() in REPEATABLE if repeatable is None else repeatable,
+        follow_redirects=follow_redirects,
+        max_bytes=max_bytes,
+    )

@@ -13,7 +13,7 @@ from prefect import flow, task
 from prefect.client.orchestration import get_client
 from sqlalchemy import Column, Integer, MetaData, String, Table
 
-from blocks import RecordsDatabase, connections, lookup
+from blocks import HttpService, RecordsDatabase, connections, lookup
 from flows.hello import hello
 from flows.nodes import (
     Failed,
@@ -57,7 +57,8 @@ async def server() -> AsyncIterator[HttpServer]:
 
 @flow
 async def calls(url: str, method: str = "GET") -> Any:
-    return await call_at_once(method, url, {"Authorization": "Bearer s3cret"})
+    block = HttpService(base_url=url, allow_networks=["127.0.0.1"])
+    return await call_at_once(method, "/", {"Authorization": "Bearer s3cret"}, service=block)
 
 
 async def test_a_server_that_recovers_is_asked_until_it_answers(server: HttpServer):
