@@ -7,12 +7,15 @@ from blocks.errors import Failed, InvalidInput, NotConfigured, ServiceError, Try
 from flows.nodes.create_record import create_record
 from flows.nodes.create_records import create_records
 from flows.nodes.http_request import http_request
+from flows.nodes.javascript import javascript
 from flows.nodes.query_records import query_records
 from flows.nodes.send_email import send_email
 from flows.nodes.start_deployment import start_deployment
+from flows.nodes.transform import transform
 from flows.nodes.upsert_record import upsert_record
 from flows.nodes.upsert_records import upsert_records
 from flows.nodes.upsert_with_lines import upsert_with_lines
+from flows.nodes.validate import validate
 from flows.nodes.when import when
 
 __all__ = [
@@ -26,11 +29,14 @@ __all__ = [
     "create_record",
     "create_records",
     "http_request",
+    "javascript",
     "query_records",
     "send_email",
     "start_deployment",
+    "transform",
     "upsert_record",
     "upsert_records",
     "upsert_with_lines",
+    "validate",
     "when",
 ]
