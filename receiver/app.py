@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from receiver.admin.api import admin_router
 from receiver.admin.services import AdminServices
+from receiver.approvals import approvals_router
 from receiver.background import kept_running
 from receiver.checks.at_start import warn_of_version
 from receiver.checks.gather import Checkup
@@ -155,6 +156,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
         return {"inbox": inbox, "prefect": await gateway.healthy()}
 
     app.include_router(public_router(deliveries, tickets, ready))
+    app.include_router(approvals_router(gateway.inputs, lambda: datetime.now(UTC)))
     app.include_router(
         admin_router(
             AdminServices(

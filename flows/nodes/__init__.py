@@ -4,6 +4,7 @@ One node a file, in two parts: `plan(...)` decides without I/O, the task perform
 """
 
 from blocks.errors import Failed, InvalidInput, NotConfigured, ServiceError, TryAgain, UnknownColumn, UnknownTable
+from flows.nodes._approval import approval
 from flows.nodes.create_record import create_record
 from flows.nodes.create_records import create_records
 from flows.nodes.http_request import http_request
@@ -26,6 +27,7 @@ __all__ = [
     "TryAgain",
     "UnknownColumn",
     "UnknownTable",
+    "approval",
     "create_record",
     "create_records",
     "http_request",

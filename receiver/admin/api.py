@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 
+from receiver.admin.address_api import address_router
 from receiver.admin.check_api import check_router
 from receiver.admin.deliveries_api import deliveries_router
 from receiver.admin.docs_api import add_documents
@@ -27,7 +28,10 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 def admin_router(services: AdminServices) -> APIRouter:
     """Everything behind an API key. Include it in an app that was made with `openapi_url=None, docs_url=None`."""
     route_class = guarded_route(services)
-    makers = (webhooks_router, deliveries_router, replay_router, runs_router, stats_router, keys_router, check_router)
+    makers = (
+        *(webhooks_router, deliveries_router, replay_router, runs_router, stats_router, keys_router, check_router),
+        address_router,
+    )
     parts = [make(services, route_class) for make in makers]
     router = APIRouter(route_class=route_class)
     for part in parts:

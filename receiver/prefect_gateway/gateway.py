@@ -24,6 +24,7 @@ from prefect.utilities.schema_tools.validation import preprocess_schema
 
 from receiver.contract.answering import REPLY_EVENT, RESOURCE
 from receiver.contract.errors import WebhooksError
+from receiver.prefect_gateway.inputs import RunInputs
 from receiver.prefect_gateway.runs import RunReport, read_run
 from receiver.prefect_gateway.values import (
     RUN_TAG,
@@ -61,6 +62,11 @@ class PrefectGateway:
     async def __aexit__(self, *exc_info: object) -> None:
         """Close the client."""
         await self._stack.aclose()
+
+    @property
+    def inputs(self) -> RunInputs:
+        """The inputs of flow runs, by this client."""
+        return RunInputs(self._client)
 
     @property
     def ui_url(self) -> str | None:
