@@ -30,13 +30,15 @@ class Caller:
 _CALLER: ContextVar[Caller | None] = ContextVar("webhooks_caller", default=None)
 
 
-def respond(status: int = 200, body: Any = None, headers: dict[str, str] | None = None) -> None:
+def respond(status: int | Reply = 200, body: Any = None, headers: dict[str, str] | None = None) -> None:
     """Answer the waiting caller now and go on with the flow. Once; what the flow returns is then no reply any more.
 
-    Without a waiting caller (mode `async`, a test) it only checks the reply. Raises BadReply and ReplyTooLarge as
-    `Reply` does, WebhooksError at the second call.
+    In place of a status, a whole `Reply`: `respond(Reply.file(...))`. Without a waiting caller (mode `async`, a test)
+    it only checks the reply. Raises BadReply and ReplyTooLarge as `Reply` does, WebhooksError at the second call.
     """
-    reply = Reply(status=status, body=body, headers=headers)
+    if isinstance(status, Reply) and not (body is None and headers is None):
+        raise BadReply("respond takes a Reply alone, or status, body and headers")
+    reply = status if isinstance(status, Reply) else Reply(status=status, body=body, headers=headers)
     caller = _CALLER.get()
     if caller is None:
         return

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from receiver.contract.errors import BadReply, ReplyTooLarge
 from receiver.contract.plain import find_flaw
@@ -30,6 +31,9 @@ _FORBIDDEN = frozenset(
     }
 )
 _BODILESS = frozenset({204, 205, 304})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# Not `//host`, which a browser takes for another host.
+_LOCATION = re.compile(r"(?:https?://[!-~]+|/(?:[!-.0-\[\]-~][!-\[\]-~]*)?)", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}", re.ASCII)
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]{0,8192}")
 
@@ -83,6 +87,34 @@ class Reply:
             raise BadReply(f"{flaw.path}: {flaw.problem}")
         self.to_wire()
 
+    @classmethod
+    def text(cls, text: str, *, status: int = 200, media_type: str = "text/plain") -> Reply:
+        """Text as it is, in UTF-8: `Reply.text("<ok/>", media_type="application/xml")`, HTML, CSV."""
+        if not isinstance(text, str):
+            raise BadReply(f"body: is text, not {type(text).__name__}")
+        return cls(status, text, {"Content-Type": f"{media_type}; charset=utf-8"})
+
+    @classmethod
+    def file(cls, content: bytes, name: str, *, media_type: str = "application/octet-stream") -> Reply:
+        """Bytes that a browser saves under `name`, never as a page of this host. At most 512 KiB as they travel."""
+        if not isinstance(content, bytes):
+            raise BadReply(f"body: is bytes, not {type(content).__name__}")
+        return cls(200, content, {"Content-Type": media_type, "Content-Disposition": _attachment(name)})
+
+    @classmethod
+    def redirect(cls, location: str, *, status: int = 303) -> Reply:
+        """To another address; 303 is fetched by GET, 307 and 308 repeat the request. Raises BadReply for no http(s)."""
+        if status not in _REDIRECTS:
+            raise BadReply(f"status: {status!r} is no redirect; take one of {sorted(_REDIRECTS)}")
+        if not isinstance(location, str) or not _LOCATION.fullmatch(location):
+            raise BadReply("headers: Location is https://..., http://... or a path, percent-encoded")
+        return cls(status, None, {"Location": location})
+
+    @classmethod
+    def empty(cls) -> Reply:
+        """204, and no body."""
+        return cls(204)
+
     def to_wire(self) -> dict[str, Any]:
         """`{"v": 1, "status", "headers", "body"}` as plain JSON.
 
@@ -132,3 +164,13 @@ class Reply:
                 raise BadReply("body: holds half of a surrogate pair, which is no character") from None
             return {"text": json.dumps(self.body)}
         return {"json": json.dumps(self.body, allow_nan=False, separators=(",", ":"))}
+
+
+def _attachment(name: str) -> str:
+    """A Content-Disposition whose name is a plain file name, in ASCII and besides as RFC 5987 has it."""
+    if not isinstance(name, str) or not name.strip():
+        raise BadReply("headers: a file has a name")
+    plain = "".join(character if character.isprintable() and character not in '/\\"' else "_" for character in name)
+    plain = plain.strip(" .")[:200] or "file"
+    ascii_name = plain.encode("ascii", "replace").decode().replace("?", "_").replace("%", "_")
+    return f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(plain, safe='')}"
