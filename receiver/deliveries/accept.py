@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, delete, select, text
@@ -24,6 +25,7 @@ REFUSALS_A_MINUTE = 20
 UNKNOWN_PATHS_KEPT = 100
 _COUNTS_KEPT_MINUTES = 24 * 60
 _MINUTE = 60_000_000
+_MICROSECOND = timedelta(microseconds=1)
 _NOTHING = Settled()
 _EMPTY = "{}"
 
@@ -32,7 +34,7 @@ _DELIVERIES = RowInsert(
     (
         *("id", "webhook", "revision", "status", "reason", "detail", "method", "path", "client_ip", "content_type"),
         *("body_size", "event_id", "duplicate_of", "id_conflict", "attempt", "response_status", "receive_ms"),
-        *("received_at", "updated_at"),
+        *("received_at", "updated_at", "parent_id", "ordering_key"),
     ),
 )
 _PAYLOADS = RowInsert(payload, ("delivery_id", "headers", "query", "params", "verification", "notes", "body"))
@@ -40,7 +42,7 @@ _ATTEMPTS = RowInsert(
     attempt,
     (
         *("delivery_id", "number", "webhook", "status", "deployment", "deployment_id", "flow_id"),
-        *("tries", "due_at", "parked_due_at", "detail", "created_at"),
+        *("tries", "due_at", "parked_due_at", "detail", "created_at", "ordering_key", "batch_size"),
     ),
 )
 _COUNT = text(
@@ -55,14 +57,24 @@ _NOTE_PATH = text(
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A request to be stored, and when it is."""
+    """A request to be stored, with its parts when it is a split one, and when it is."""
 
     new: NewDelivery
     now: datetime
+    parts: tuple[NewDelivery, ...] = ()
 
 
 def accept(connection: Connection, arrived: Sequence[Arrived]) -> list[Stored]:
-    """Store requests with their first attempts and their claims to events."""
+    """Store requests with their first attempts and their claims to events, a split one together with all its parts."""
+    flat: list[Arrived] = []
+    for one in arrived:
+        flat.append(one)
+        flat.extend(Arrived(part, one.now) for part in one.parts)
+    stored = iter(_accept(connection, flat))
+    return [replace(next(stored), parts=tuple(islice(stored, len(one.parts)))) for one in arrived]
+
+
+def _accept(connection: Connection, arrived: Sequence[Arrived]) -> list[Stored]:
     entries = [entry for one in arrived if (entry := entry_of(one.new)) is not None]
     settled = settle(connection, entries, to_micros(arrived[-1].now)) if entries else {}
     outcomes = [settled.get(one.new.id, _NOTHING) for one in arrived]
@@ -147,9 +159,11 @@ def _store(connection: Connection, arrived: Sequence[Arrived], outcomes: Sequenc
         if queued:
             deployment = to_text(new.deployment, 500)
             where = (deployment, new.deployment_id, new.flow_id)
+            first_due = now + new.sharing.max_wait // _MICROSECOND if new.sharing else now
             # Parked at once, so that the queue has not to; where its webhook was resumed meanwhile, a claim unparks it.
-            due = (None, now) if new.reason is Reason.PAUSED else (now, None)
-            attempts.append((new.id, 1, new.webhook, Status.QUEUED.value, *where, 0, *due, "", now))
+            due = (None, first_due) if new.reason is Reason.PAUSED else (first_due, None)
+            kept_together = (_ordering_key(new), new.sharing.max_size if new.sharing else None)
+            attempts.append((new.id, 1, new.webhook, Status.QUEUED.value, *where, 0, *due, "", now, *kept_together))
     _DELIVERIES.insert(connection, deliveries)
     _PAYLOADS.insert(connection, payloads)
     if attempts:
@@ -180,7 +194,13 @@ def _delivery_row(new: NewDelivery, outcome: Settled, now: int, queued: bool) ->
         new.receive_ms,
         to_micros(new.received_at),
         now,
+        new.parent_id,
+        _ordering_key(new),
     )
+
+
+def _ordering_key(new: NewDelivery) -> str | None:
+    return None if new.ordering_key is None else to_text(new.ordering_key, 300)
 
 
 def _json(value: Any) -> str:

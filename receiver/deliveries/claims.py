@@ -1,21 +1,24 @@
 """The queue: attempts that wait for their hand-over to Prefect, leased to one process at a time.
 
 A lease is the attempt's next due time: whoever dies with it leaves it due again. `tries` grows with each lease and
-tells an outdated one. Attempts of a paused webhook are parked, so that the queue never has to look past them.
+tells an outdated one. Attempts of a paused webhook are parked, so that the queue never has to look past them; those
+whose turn has not come wait in line (`order.py`), and some share a run (`batches.py`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, case, func, select, text, update
 
 from receiver.contract.reasons import Reason
+from receiver.deliveries import batches, order
 from receiver.deliveries.lifecycle import Status
-from receiver.deliveries.moves import IDLE, LATEST, move
+from receiver.deliveries.moves import IDLE, LATEST, move, move_all
 from receiver.deliveries.records import Claim
 from receiver.deliveries.views import Backlog
-from receiver.storage.tables import attempt, delivery, replay, webhook
+from receiver.storage.tables import GATHERED, attempt, delivery, replay, webhook
 from receiver.storage.values import from_micros, maybe_from_micros, to_text
 
 _WINDOW = 200
@@ -56,53 +59,76 @@ def claim(connection: Connection, *, limit: int, until: int, now: int, owner: st
     """Lease due attempts, the longest due first, until `until`. Moments in microseconds."""
     paused = set(connection.scalars(_PAUSED))
     _unpark(connection, paused)
+    for group in batches.full(connection, paused, limit):
+        batches.form(connection, group, now)
     claims: list[Claim] = []
     for _ in range(_ROUNDS):
         window = max(limit, _WINDOW) if paused else limit - len(claims)
         rows = connection.execute(_DUE, {"now": now, "window": window}).all()
-        parked = [row for row in rows if row.webhook in paused]
-        leased = [row for row in rows if row.webhook not in paused][: limit - len(claims)]
+        # A formed batch goes on though its webhook was paused meanwhile: its run may exist already.
+        parked = [row for row in rows if row.webhook in paused and row.batch_id is None]
+        ready = [row for row in rows if row.webhook not in paused or row.batch_id is not None]
         if parked:
             connection.execute(_PARK, [_named(row.delivery_id, row.number) for row in parked])
+        leased = _in_turn(connection, ready, now)[: limit - len(claims)]
         if leased:
             lease = {"until": until, "by": to_text(owner, 200)}
             connection.execute(_LEASE, [{**_named(row.delivery_id, row.number), **lease} for row in leased])
-        claims += [
-            Claim(
-                delivery_id=row.delivery_id,
-                attempt=row.number,
-                webhook=row.webhook,
-                revision=row.revision,
-                deployment=row.deployment,
-                deployment_id=row.deployment_id,
-                flow_id=row.flow_id,
-                tries=row.tries + 1,
-                received_at=from_micros(row.received_at),
-            )
-            for row in leased
-        ]
-        if len(claims) >= limit or len(rows) < window:
+        claims += [_claim(connection, row) for row in leased]
+        if len(claims) >= limit or (len(rows) < window and not any(map(_gathers, rows))):
             break
     return claims
+
+
+def _in_turn(connection: Connection, due: Sequence[Row[Any]], now: int) -> list[Row[Any]]:
+    """Of what is due, what may be handed over now. What may share a run is gathered first and is due in its batch."""
+    for group in {batches.group_of(row) for row in due if _gathers(row)}:
+        batches.form(connection, group, now)
+    own = [row for row in due if not _gathers(row)]
+    fresh = [row for row in own if row.tries == 0 and row.batch_id is None]
+    in_line = {row.delivery_id for row in fresh} - {
+        row.delivery_id for row in order.admit(connection, fresh, together=False, now=now)
+    }
+    return [row for row in own if row.delivery_id not in in_line]
+
+
+def _gathers(row: Row[Any]) -> bool:
+    return row.batch_size is not None and row.batch_id is None
+
+
+def _claim(connection: Connection, row: Row[Any]) -> Claim:
+    return Claim(
+        delivery_id=row.delivery_id,
+        attempt=row.number,
+        webhook=row.webhook,
+        revision=row.revision,
+        deployment=row.deployment,
+        deployment_id=row.deployment_id,
+        flow_id=row.flow_id,
+        tries=row.tries + 1,
+        received_at=from_micros(row.received_at),
+        batch_id=row.batch_id,
+        members=batches.members_of(connection, row.batch_id) if row.batch_id else ((row.delivery_id, row.number),),
+    )
 
 
 def bind(connection: Connection, claimed: Claim, deployment_id: str, flow_id: str) -> None:
     """Store which deployment and flow every hand-over of this attempt is for; what is stored already stays."""
     unbound = attempt.c.deployment_id.is_(None)
     connection.execute(
-        update(attempt).where(_of(claimed), unbound).values(deployment_id=deployment_id, flow_id=flow_id)
+        update(attempt).where(_all_of(claimed), unbound).values(deployment_id=deployment_id, flow_id=flow_id)
     )
 
 
 def handed_over(connection: Connection, claimed: Claim, flow_run_id: str, now: int) -> None:
     """The attempt has its run in Prefect, whoever holds the lease now."""
-    query = select(attempt.c.flow_run_id, attempt.c.created_at).where(_of(claimed)).with_for_update()
-    found = connection.execute(query).one()
-    if found.flow_run_id is not None:
+    query = select(attempt.c.flow_run_id).where(_of(claimed)).with_for_update()
+    if connection.execute(query).scalar_one() is not None:
         return
-    run = {"flow_run_id": flow_run_id, "handed_over_at": now, "queue_ms": _ms(found.created_at, now), "detail": ""}
-    connection.execute(update(attempt).where(_of(claimed)).values(**IDLE, **run))
-    move(connection, claimed.delivery_id, claimed.attempt, Status.DISPATCHED, at=now, now=now, source="dispatcher")
+    waited = case((attempt.c.created_at < now, (now - attempt.c.created_at) / 1000.0), else_=0.0)
+    run = {"flow_run_id": flow_run_id, "handed_over_at": now, "queue_ms": waited, "detail": ""}
+    connection.execute(update(attempt).where(_all_of(claimed)).values(**IDLE, **run))
+    move_all(connection, _all_of(claimed), Status.DISPATCHED, at=now, now=now, source="dispatcher")
 
 
 def retry_later(connection: Connection, claimed: Claim, due_at: int, detail: str) -> None:
@@ -115,8 +141,8 @@ def give_up(connection: Connection, claimed: Claim, reason: Reason, detail: str,
     """The delivery is dead: it cannot be handed over. Nothing happens when another has taken it up meanwhile."""
     ended = connection.execute(update(attempt).where(_holding(claimed)).values(**IDLE, detail=to_text(detail, 2000)))
     if ended.rowcount:
-        where = (connection, claimed.delivery_id, claimed.attempt)
-        move(*where, Status.DEAD, at=now, now=now, source="dispatcher", reason=reason, detail=detail)
+        where = (connection, _all_of(claimed))
+        move_all(*where, Status.DEAD, at=now, now=now, source="dispatcher", reason=reason, detail=detail)
 
 
 def release(connection: Connection, owner: str | None, now: int) -> None:
@@ -141,18 +167,19 @@ def revive(
     They are bound anew, since the deployment they were bound to is the one that went missing. A run that was created
     all the same is found by its idempotency key.
     """
-    query = _latest_dead(select(attempt.c.delivery_id, attempt.c.number), reason)
+    query = _latest_dead(select(attempt.c.delivery_id, attempt.c.number, attempt.c.batch_id), reason)
     if deployment is not None:
         query = query.where(attempt.c.deployment == to_text(deployment, 500))
     if of_webhook is not None:
         query = query.where(delivery.c.webhook == of_webhook)
     query = query.order_by(delivery.c.id).limit(_REVIVED_AT_ONCE).with_for_update(of=attempt, skip_locked=True)
     rows = connection.execute(query).all()
-    fresh = {"due_at": now, "tries": 0, "deployment_id": None, "flow_id": None, "detail": ""}
-    for delivery_id, number in rows:
-        mine = (attempt.c.delivery_id == delivery_id) & (attempt.c.number == number)
-        connection.execute(update(attempt).where(mine).values(**fresh))
-        move(connection, delivery_id, number, Status.QUEUED, at=now, now=now, source="revival")
+    fresh = {"tries": 0, "deployment_id": None, "flow_id": None, "detail": ""}
+    for row in rows:
+        mine = (attempt.c.delivery_id == row.delivery_id) & (attempt.c.number == row.number)
+        due = now if row.batch_id in {None, batches.batch_id(row)} else None
+        connection.execute(update(attempt).where(mine).values(**fresh, due_at=due))
+        move(connection, row.delivery_id, row.number, Status.QUEUED, at=now, now=now, source="revival")
     return len(rows), len(rows) == _REVIVED_AT_ONCE
 
 
@@ -204,9 +231,12 @@ def _of(claimed: Claim) -> ColumnElement[bool]:
     return and_(attempt.c.delivery_id == claimed.delivery_id, attempt.c.number == claimed.attempt)
 
 
+def _all_of(claimed: Claim) -> ColumnElement[bool]:
+    """Every attempt that the claim's run is for."""
+    if claimed.batch_id is None:
+        return _of(claimed)
+    return and_(text(f"attempt.{GATHERED}"), attempt.c.batch_id == claimed.batch_id)
+
+
 def _holding(claimed: Claim) -> ColumnElement[bool]:
     return and_(_of(claimed), attempt.c.tries == claimed.tries, attempt.c.due_at.is_not(None))
-
-
-def _ms(start: int, end: int) -> float:
-    return max(0, end - start) / 1000

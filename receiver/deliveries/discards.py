@@ -85,8 +85,8 @@ def _is_paused(connection: Connection, key: str) -> bool:
 
 
 def _free(now: int) -> ColumnElement[bool]:
-    """Whether no process has the attempt in hand: never leased, given back, or its lease has run out."""
-    return attempt.c.lease_owner.is_(None) | (attempt.c.due_at <= now)
+    """Whether no process has the attempt in hand: never leased, given back, or its lease has run out; in no batch."""
+    return attempt.c.batch_id.is_(None) & (attempt.c.lease_owner.is_(None) | (attempt.c.due_at <= now))
 
 
 def _discard_attempt(connection: Connection, delivery_id: str, number: int, actor: str, now: int) -> None:

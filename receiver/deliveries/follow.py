@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, select, text, update
 
 from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import FINISHED, UNFINISHED, Status, is_news
-from receiver.deliveries.moves import move
+from receiver.deliveries.moves import move_all
 from receiver.deliveries.records import Followed, RunState
 from receiver.storage.tables import UNHAPPY, attempt, delivery
 from receiver.storage.values import from_micros, maybe_from_micros, to_micros, to_text
@@ -17,7 +17,7 @@ POLL = "poll"
 
 
 def follow(connection: Connection, state: RunState, source: str, now: int) -> bool:
-    """Apply a run's state to its attempt, and to the delivery when the attempt is its latest. Whether it moved."""
+    """Apply a run's state to its attempts, and to each one's delivery when it is the latest. Whether one moved."""
     found = _attempt_of(connection, state.flow_run_id)
     if found is None or not is_news(
         at=state.at,
@@ -27,21 +27,18 @@ def follow(connection: Connection, state: RunState, source: str, now: int) -> bo
         polled=source == POLL,
     ):
         return False
-    moved = move(
-        connection,
-        found.delivery_id,
-        found.number,
-        state.status,
-        at=to_micros(state.at),
-        now=now,
-        source=source,
-        detail=_detail(state),
-    )
+    mine = attempt.c.flow_run_id == found.flow_run_id
+    told: dict[str, Any] = {"at": to_micros(state.at), "now": now, "source": source}
+    if state.failed is None:
+        moved = move_all(connection, mine, state.status, **told, detail=_detail(state))
+    else:
+        listed = attempt.c.delivery_id.in_(sorted(state.failed))
+        moved = move_all(connection, mine & listed, state.status, **told, detail=_detail(state))
+        moved += move_all(connection, mine & ~listed, Status.COMPLETED, **told)
     values = _times(found, state)
     if any(getattr(found, name) != value for name, value in values.items()):
-        mine = (attempt.c.delivery_id == found.delivery_id) & (attempt.c.number == found.number)
         connection.execute(update(attempt).where(mine).values(**values, seen_at=now))
-    return moved
+    return moved > 0
 
 
 def run_missing(connection: Connection, flow_run_id: str, now: int) -> bool:
@@ -50,8 +47,9 @@ def run_missing(connection: Connection, flow_run_id: str, now: int) -> bool:
     if found is None or Status(found.status) not in UNFINISHED:
         return False
     detail = "the flow run was deleted in Prefect before it ended"
-    where = (connection, found.delivery_id, found.number)
-    return move(*where, Status.DEAD, at=now, now=now, source=POLL, reason=Reason.RUN_MISSING, detail=detail)
+    mine = attempt.c.flow_run_id == found.flow_run_id
+    reason = Reason.RUN_MISSING
+    return move_all(connection, mine, Status.DEAD, at=now, now=now, source=POLL, reason=reason, detail=detail) > 0
 
 
 def flow_run(connection: Connection, flow_run_id: str) -> tuple[str, int] | None:
@@ -96,8 +94,10 @@ def unhappy(connection: Connection, since: int, limit: int) -> list[Followed]:
 
 
 def _attempt_of(connection: Connection, flow_run_id: str) -> Row[Any] | None:
+    """The attempt of a run, the first of a batch's, which stand as it does but for those that failed in it."""
     where = attempt.c.flow_run_id == to_text(flow_run_id, 100)
-    return connection.execute(select(attempt).where(where).with_for_update()).first()
+    order = (attempt.c.created_at, attempt.c.delivery_id)
+    return connection.execute(select(attempt).where(where).order_by(*order).limit(1).with_for_update()).first()
 
 
 def _detail(state: RunState) -> str:

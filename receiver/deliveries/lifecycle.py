@@ -10,6 +10,7 @@ class Status(StrEnum):
     REJECTED = "rejected"
     FILTERED = "filtered"
     DUPLICATE = "duplicate"
+    SPLIT = "split"
     HELD = "held"
     QUEUED = "queued"
     DISPATCHED = "dispatched"
@@ -55,8 +56,11 @@ def may_move(current: Status, to: Status) -> bool:
 
     A run's states are Prefect's affair, so what has a run follows it anywhere, also out of an end. `dead` is left when
     the deployment appears, or when the hand-over turns out to have succeeded after all. What is held may be discarded.
+    A split request has no run of its own; its parts have.
     """
     if current == to:
+        return False
+    if current is Status.SPLIT:
         return False
     if current in SET_ASIDE:
         return to is Status.QUEUED or (current is Status.HELD and to is Status.CANCELLED)

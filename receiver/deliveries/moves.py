@@ -1,11 +1,15 @@
-"""Changing a status: of an attempt, of its delivery when it is the latest, and the record of it."""
+"""Changing a status: of attempts, of their deliveries when they are the latest, and the record of it."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, insert, select, update
+from collections import defaultdict
+
+from sqlalchemy import ColumnElement, Connection, and_, select, update
 
 from receiver.contract.reasons import Reason
-from receiver.deliveries.lifecycle import Status, may_move
+from receiver.deliveries import order
+from receiver.deliveries.lifecycle import UNFINISHED, Status, may_move
+from receiver.storage.rows import RowInsert
 from receiver.storage.tables import attempt, delivery, status_change
 from receiver.storage.values import to_text
 
@@ -14,6 +18,10 @@ LATEST = and_(attempt.c.delivery_id == delivery.c.id, attempt.c.number == delive
 
 IDLE = {"due_at": None, "parked_due_at": None, "lease_owner": None}
 """An attempt that waits for nothing and is in nobody's hands."""
+
+
+_CHANGES = RowInsert(status_change, ("delivery_id", "attempt", "at", "from_status", "to_status", "source", "detail"))
+_PAGE = 500
 
 
 def move(
@@ -28,21 +36,46 @@ def move(
     reason: Reason | None = None,
     detail: str = "",
 ) -> bool:
-    """Move an attempt, and its delivery when this is the latest attempt, where the lifecycle allows it.
-
-    `at` is when it happened, `now` when we write, both in microseconds. Whether the attempt moved.
-    """
+    """Move one attempt, as `move_all` does. Whether it moved."""
     mine = (attempt.c.delivery_id == delivery_id) & (attempt.c.number == number)
-    current = connection.execute(select(attempt.c.status).where(mine).with_for_update()).scalar_one()
-    if not may_move(Status(current), to):
-        return False
+    return move_all(connection, mine, to, at=at, now=now, source=source, reason=reason, detail=detail) > 0
+
+
+def move_all(
+    connection: Connection,
+    which: ColumnElement[bool],
+    to: Status,
+    *,
+    at: int,
+    now: int,
+    source: str,
+    reason: Reason | None = None,
+    detail: str = "",
+) -> int:
+    """Move attempts, and each one's delivery when it is the latest attempt, where the lifecycle allows it.
+
+    `at` is when it happened, `now` when we write, both in microseconds. How many attempts moved. An attempt that comes
+    to its end lets the next one of its ordering key start.
+    """
+    columns = (attempt.c[name] for name in ("delivery_id", "number", "status", "webhook", "ordering_key"))
+    query = select(*columns).where(which).order_by(attempt.c.delivery_id).with_for_update()
+    moved = [row for row in connection.execute(query).all() if may_move(Status(row.status), to)]
     detail = to_text(detail, 2000)
-    connection.execute(update(attempt).where(mine).values(status=to.value))
-    connection.execute(
-        update(delivery)
-        .where(delivery.c.id == delivery_id, delivery.c.attempt == number)
-        .values(status=to.value, reason=reason.value if reason else None, detail=detail, updated_at=now)
+    standing = {"status": to.value, "reason": reason.value if reason else None, "detail": detail, "updated_at": now}
+    by_number: dict[int, list[str]] = defaultdict(list)
+    for row in moved:
+        by_number[row.number].append(row.delivery_id)
+    for number, ids in by_number.items():
+        for some in (ids[start : start + _PAGE] for start in range(0, len(ids), _PAGE)):
+            mine = attempt.c.delivery_id.in_(some) & (attempt.c.number == number)
+            connection.execute(update(attempt).where(mine).values(status=to.value))
+            latest = delivery.c.id.in_(some) & (delivery.c.attempt == number)
+            connection.execute(update(delivery).where(latest).values(**standing))
+    _CHANGES.insert(
+        connection, [(row.delivery_id, row.number, at, row.status, to.value, source, detail) for row in moved]
     )
-    change = {"delivery_id": delivery_id, "attempt": number, "at": at, "source": source, "detail": detail}
-    connection.execute(insert(status_change), [{**change, "from_status": current, "to_status": to.value}])
-    return True
+    if to not in UNFINISHED:
+        ended = {(row.webhook, row.ordering_key) for row in moved if row.ordering_key and row.status in UNFINISHED}
+        for line in sorted(ended):
+            order.left(connection, line, now)
+    return len(moved)

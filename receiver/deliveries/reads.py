@@ -157,6 +157,8 @@ def conditions(which: DeliveryFilter) -> list[ColumnElement[bool]]:
         found += [columns.received_at < to_micros(which.until), columns.id < _first_id(which.until + _CLOCKS)]
     if which.event_id is not None:
         found.append(columns.event_id == to_text(which.event_id, 300))
+    if which.parent is not None:
+        found.append(columns.parent_id == to_text(which.parent, 100))
     if which.ids is not None:
         found.append(columns.id.in_([to_text(each, 100) for each in which.ids]))
     if which.q:

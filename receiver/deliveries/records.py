@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from receiver.contract.reasons import Reason
@@ -21,13 +21,22 @@ class DeduplicationClaim:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sharing:
+    """How deliveries share a run: so many at most, and how long the first waits for others."""
+
+    max_size: int
+    max_wait: timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
 class NewDelivery:
     """A request as it is to be stored: already redacted, already judged. `id` is a UUIDv7 in text.
 
     `status` is `rejected`, `filtered`, `held` or `queued`; a `queued` one with a `deduplication` may come back as
     `duplicate`. A queued one gets attempt 1, bound to `deployment` (and its ids when they are known).
     `body` is the inflated body, masked; for a refused request at most its first 16 KiB (`body_size` tells the whole).
-    `notes` are marks such as `{"deduplication": "no key: ..."}`.
+    `notes` are marks such as `{"deduplication": "no key: ..."}`. A part of a split request names it in `parent_id`.
+    Runs of the same `ordering_key` follow each other; `sharing` says that a run may be for several deliveries.
     """
 
     id: str
@@ -54,16 +63,23 @@ class NewDelivery:
     response_status: int | None = None
     received_at: datetime
     receive_ms: float = 0.0
+    parent_id: str | None = None
+    ordering_key: str | None = None
+    sharing: Sharing | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """The outcome of storing: what the delivery became. `duplicate_of` names the first delivery of the same event."""
+    """The outcome of storing: what the delivery became. `duplicate_of` names the first delivery of the same event.
+
+    `parts` are those of a split request, in their order.
+    """
 
     id: str
     status: Status
     duplicate_of: str | None = None
     id_conflict: bool = False
+    parts: tuple[Stored, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +87,8 @@ class Claim:
     """An attempt leased to this process: hand it over to Prefect, then tell the store the outcome.
 
     `deployment_id` and `flow_id` are None until `bind` stored them; every later hand-over uses what was stored.
+    `members` are all deliveries with their attempts that the run is for, in order; of a batch, which `batch_id` names,
+    there may be many, and the claim names the first.
     """
 
     delivery_id: str
@@ -82,6 +100,8 @@ class Claim:
     flow_id: str | None
     tries: int
     received_at: datetime
+    batch_id: str | None = None
+    members: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,18 +116,26 @@ class Followed:
 
 @dataclass(frozen=True, kw_only=True)
 class RunState:
-    """A flow run's state as Prefect tells it. `status` is already ours; `started_at` None until the run started."""
+    """A flow run's state as Prefect tells it. `status` is already ours; `started_at` None until the run started.
+
+    `failed` are the deliveries that failed in a run for many, in which the others completed; None where the state is
+    that of all.
+    """
 
     flow_run_id: str
     status: Status
     state_name: str
     at: datetime
     started_at: datetime | None = None
+    failed: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeliveryFilter:
-    """Which deliveries are meant; None means any. `q` is searched in id, path, event id and flow-run id."""
+    """Which deliveries are meant; None means any. `q` is searched in id, path, event id and flow-run id.
+
+    `parent` is the split request whose parts are meant.
+    """
 
     webhook: str | None = None
     status: Status | None = None
@@ -116,6 +144,7 @@ class DeliveryFilter:
     until: datetime | None = None
     event_id: str | None = None
     q: str | None = None
+    parent: str | None = None
     ids: tuple[str, ...] | None = None
 
 

@@ -43,7 +43,8 @@ def add(connection: Connection, replays: Sequence[NewReplay], now: int) -> list[
 
 
 def _add(connection: Connection, new: NewReplay, now: int) -> int | None:
-    query = select(delivery.c.webhook, delivery.c.status, delivery.c.attempt).where(delivery.c.id == new.delivery_id)
+    columns = (delivery.c[name] for name in ("webhook", "status", "attempt", "ordering_key"))
+    query = select(*columns).where(delivery.c.id == new.delivery_id)
     found = connection.execute(query.with_for_update()).one_or_none()
     if found is None or found.attempt != new.after or Status(found.status) in UNFINISHED:
         return None
@@ -59,6 +60,7 @@ def _add(connection: Connection, new: NewReplay, now: int) -> int | None:
         "flow_id": new.flow_id,
         "due_at": to_micros(new.due_at),
         "created_at": now,
+        "ordering_key": found.ordering_key,
     }
     actor, edited = to_text(new.actor, 200), new.body is not None
     differs = {

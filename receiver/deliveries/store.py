@@ -41,15 +41,16 @@ class DeliveryStore:
 
     # what comes in
 
-    async def accept(self, new: NewDelivery, now: datetime) -> Stored:
+    async def accept(self, new: NewDelivery, now: datetime, parts: Sequence[NewDelivery] = ()) -> Stored:
         """Store a request that was judged, together with those that arrive at the same time.
 
         A `queued` one gets attempt 1, due at once. One with a `deduplication` becomes a `duplicate` when its event is
         owned by a delivery that is unfinished, completed, cancelled or filtered; it becomes the owner, and runs, when
         the owner failed, crashed, is dead or held, or expired. The same event id with another body runs and is marked
-        `id_conflict`.
+        `id_conflict`. The `parts` of a `split` request are stored with it, all or none.
         """
-        return await self._db.write_batched(accept.accept, Arrived(new, now), size=len(new.body) + 1000)
+        size = sum(len(each.body) + 1000 for each in (new, *parts))
+        return await self._db.write_batched(accept.accept, Arrived(new, now, tuple(parts)), size=size)
 
     async def record_refusal(self, new: NewDelivery, now: datetime | None = None) -> bool:
         """Store a refused request; False past 20 rows of an address, webhook and minute, which are only counted."""

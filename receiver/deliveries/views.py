@@ -15,7 +15,8 @@ from receiver.deliveries.lifecycle import Status
 class DeliverySummary:
     """A line of the list. `attempt` is the number of the latest attempt, 0 without one; its run and times are here.
 
-    `event_id` is the sender's, `body_size` that of the whole body, also where only a part is kept.
+    `event_id` is the sender's, `body_size` that of the whole body, also where only a part is kept. `parent_id` names
+    the split request that it is a part of.
     """
 
     id: str
@@ -42,6 +43,8 @@ class DeliverySummary:
     queue_ms: float | None
     start_ms: float | None
     run_ms: float | None
+    parent_id: str | None
+    ordering_key: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

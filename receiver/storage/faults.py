@@ -21,8 +21,8 @@ _SQLITE = {
 }
 _POSTGRES_CLASSES = ("08", "53", "57P", "58", "XX")
 """SQLSTATE: connection, resources (disk full too), operator, system, internal."""
-_POSTGRES_CODES = {"25006", "55P03", "57014"}
-"""A standby that takes no writes, a lock that was not given in time, a statement that took too long."""
+_POSTGRES_CODES = {"25006", "40P01", "55P03", "57014"}
+"""A standby that takes no writes, a deadlock, a lock that was not given in time, a statement that took too long."""
 
 
 def is_unavailable(error: BaseException) -> bool:

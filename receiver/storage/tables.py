@@ -19,6 +19,13 @@ _NO_ROWID = {"sqlite_with_rowid": False}
 _NAMING = {"pk": "pk_%(table_name)s"}
 UNHAPPY = "status IN ('failed', 'crashed', 'cancelled') AND ended_at IS NOT NULL"
 """Attempts whose run somebody may retry in Prefect. In so many words: a query finds the index by the same ones."""
+IN_LINE = "ordering_key IS NOT NULL AND status = 'queued'"
+"""Attempts with an order to keep that have no run yet."""
+BEGUN = "ordering_key IS NOT NULL AND tries > 0 AND status IN ('queued', 'dispatched', 'running')"
+"""Attempts with an order to keep whose hand-over has begun and whose run has not ended: the next ones wait for them."""
+GATHERING = "batch_size IS NOT NULL AND batch_id IS NULL AND due_at IS NOT NULL"
+"""Attempts that may be taken into the next batch of their webhook."""
+GATHERED = "batch_id IS NOT NULL"
 
 
 def _partial(name: str, *columns: str, where: str) -> Index:
@@ -62,7 +69,10 @@ class WebhookRevision(_Base, table=True):
 
 
 class Delivery(_Base, table=True):
-    """Where a request stands. `attempt` is the number of the latest one, 0 while there is none."""
+    """Where a request stands. `attempt` is the number of the latest one, 0 while there is none.
+
+    `parent_id` names the split request that this delivery is a part of.
+    """
 
     __tablename__ = "delivery"
     __table_args__ = (
@@ -71,6 +81,7 @@ class Delivery(_Base, table=True):
         Index("ix_delivery_status", "status", "id"),
         _partial("ix_delivery_reason", "reason", "id", where="reason IS NOT NULL"),
         _partial("ix_delivery_event_id", "event_id", "id", where="event_id IS NOT NULL"),
+        _partial("ix_delivery_parent_id", "parent_id", "id", where="parent_id IS NOT NULL"),
     )
 
     id: str = Field(sa_type=Ident, primary_key=True)
@@ -92,6 +103,8 @@ class Delivery(_Base, table=True):
     receive_ms: float
     received_at: int = Field(sa_type=Micros)
     updated_at: int = Field(sa_type=Micros)
+    parent_id: str | None = Field(default=None, sa_type=Ident)
+    ordering_key: str | None = Field(default=None, sa_type=Ident)
 
 
 class Payload(_Base, table=True):
@@ -111,7 +124,10 @@ class Payload(_Base, table=True):
 class Attempt(_Base, table=True):
     """One start of a flow run. `due_at` is set while it waits for its hand-over or is leased (then it is the lease's
     end: whoever died leaves it due again); `parked_due_at` while its webhook is paused. `state_at` is when Prefect
-    says that it came to its state, `seen_at` when we heard of it."""
+    says that it came to its state, `seen_at` when we heard of it.
+
+    One with an `ordering_key` and neither time waits for those before it of the same key. `batch_size` says how many
+    may share its run; those that do have the same `batch_id`, and one of them alone is due for all."""
 
     __tablename__ = "attempt"
     __table_args__ = (
@@ -119,6 +135,10 @@ class Attempt(_Base, table=True):
         _partial("ix_attempt_parked", "webhook", "parked_due_at", where="parked_due_at IS NOT NULL"),
         _partial("ix_attempt_flow_run_id", "flow_run_id", where="flow_run_id IS NOT NULL"),
         _partial("ix_attempt_unhappy", "ended_at", where=UNHAPPY),
+        _partial("ix_attempt_in_line", "webhook", "ordering_key", "created_at", "delivery_id", where=IN_LINE),
+        _partial("ix_attempt_begun", "webhook", "ordering_key", where=BEGUN),
+        _partial("ix_attempt_gathering", "webhook", "created_at", "delivery_id", where=GATHERING),
+        _partial("ix_attempt_batch_id", "batch_id", where=GATHERED),
     )
 
     delivery_id: str = Field(sa_type=Ident, primary_key=True)
@@ -144,6 +164,9 @@ class Attempt(_Base, table=True):
     queue_ms: float | None = None
     start_ms: float | None = None
     run_ms: float | None = None
+    ordering_key: str | None = Field(default=None, sa_type=Ident)
+    batch_size: int | None = None
+    batch_id: str | None = Field(default=None, sa_type=Ident)
 
 
 class Replay(_Base, table=True):
