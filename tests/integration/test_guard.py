@@ -31,6 +31,7 @@ DEAF = "import signal\nfor number in (2, 15): signal.signal(number, signal.SIG_I
 STARTER = """
 import os, signal, sys
 from receiver.supervisor.guarded import Command, GuardedProcess
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background
 process = GuardedProcess(
     Command(argv=(sys.executable, "-c", sys.argv[1]), lost_grace=0.5, family_grace=0.2), os.environ, sys.stdout.buffer
 )
@@ -112,7 +113,7 @@ def test_a_killed_starter_leaves_nobody_behind(mark: str, code: str, number: sig
         assert starter.stdout
         assert starter.stdout.readline() == b"up\n"
         starter.send_signal(number)
-        starter.wait()
+        starter.wait(60)
         wait_until(lambda: not marked(MARK, mark), what="all processes of the killed starter have ended")
 
 
