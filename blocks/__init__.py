@@ -4,10 +4,20 @@
 makes the secrets of the example workflows.
 """
 
+from blocks.apprise_channel import AppriseChannel
+from blocks.chat_robot import ChatRobot
 from blocks.http_service import HttpService
 from blocks.records_database import RecordsDatabase
 from blocks.smtp import Smtp
 from blocks.webhook_secret import WebhookSecret
 from blocks.webhooks_receiver import WebhooksReceiver
 
-__all__ = ["HttpService", "RecordsDatabase", "Smtp", "WebhookSecret", "WebhooksReceiver"]
+__all__ = [
+    "AppriseChannel",
+    "ChatRobot",
+    "HttpService",
+    "RecordsDatabase",
+    "Smtp",
+    "WebhookSecret",
+    "WebhooksReceiver",
+]

@@ -50,6 +50,10 @@ class Smtp(Block):
         default="webhooks@localhost",
         description="The address in From, as `bot@example.com` or `Bot <bot@example.com>`.",
     )
+    recipients: list[str] = Field(
+        default_factory=list,
+        description="Who gets what `notify` sends through this block; `send_email` names its own recipients.",
+    )
     host: str | None = Field(default=None, description="The mail server's name; leave it empty to use a folder.")
     port: int = Field(default=587, ge=1, le=65535, description="The mail server's port, usually 587, 465 or 25.")
     security: Literal["none", "starttls", "tls"] = Field(
@@ -83,7 +87,7 @@ class Smtp(Block):
             return await lookup.get(cls, name)
         if saved := await lookup.find(cls, name):
             return saved
-        return cls(directory=str(find_home() / "mail"))
+        return cls(directory=str(find_home() / "mail"), recipients=["team@localhost"])
 
     async def deliver(self, message: EmailMessage) -> Refusals:
         """Hand the message over. Raises `TryAgain`, and `Failed` when nobody gets it."""

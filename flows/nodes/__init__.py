@@ -7,8 +7,10 @@ from blocks.errors import Failed, InvalidInput, NotConfigured, ServiceError, Try
 from flows.nodes._approval import approval
 from flows.nodes.create_record import create_record
 from flows.nodes.create_records import create_records
+from flows.nodes.http_pages import http_pages
 from flows.nodes.http_request import http_request
 from flows.nodes.javascript import javascript
+from flows.nodes.notify import notify
 from flows.nodes.query_records import query_records
 from flows.nodes.send_email import send_email
 from flows.nodes.start_deployment import start_deployment
@@ -30,8 +32,10 @@ __all__ = [
     "approval",
     "create_record",
     "create_records",
+    "http_pages",
     "http_request",
     "javascript",
+    "notify",
     "query_records",
     "send_email",
     "start_deployment",

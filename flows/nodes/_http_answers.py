@@ -32,6 +32,11 @@ def judge(
         return None
     said = f": {masked_text(without(body, secrets)[:500])}" if body else ""
     message = f"{request.method} {masked_text(str(request.url))} answered {response.status_code}{said}"
+    return verdict(message, response, now=now)
+
+
+def verdict(message: str, response: httpx.Response, *, now: datetime) -> Failed | TryAgain:
+    """An answer that is no success: 429 and 5xx are "not now", the others "no"."""
     if response.status_code != 429 and response.status_code < 500:
         return Failed(message)
     after = retry_after(response.headers.get("Retry-After"), now)

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import ssl
 import time
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -95,7 +95,7 @@ def signature(service: HttpService, body: bytes) -> str:
 async def _sent(request: httpx.Request, service: HttpService | None, terms: Conditions) -> tuple[httpx.Response, bytes]:
     if service is not None:
         await _log_in(request, service, terms)
-    return await _exchanged(request, service, terms)
+    return await _asked(request, service, terms)
 
 
 async def _log_in(request: httpx.Request, service: HttpService, terms: Conditions) -> None:
@@ -117,7 +117,7 @@ async def _token(service: HttpService, seconds: float) -> str:
         return known
     question = _oauth.question(service)
     terms = Conditions(seconds=seconds, expect={200}, repeatable=True, follow_redirects=False, max_bytes=64 * 1024)
-    response, body = await _exchanged(question, service, terms)
+    response, body = await _asked(question, service, terms)
     if problem := judge(question, response, terms.expect, body="", now=datetime.now(UTC)):
         raise problem
     token = _oauth.read(body, now=time.monotonic())
@@ -125,21 +125,37 @@ async def _token(service: HttpService, seconds: float) -> str:
     return token.value
 
 
-async def _exchanged(
+async def _asked(
     request: httpx.Request, service: HttpService | None, terms: Conditions
 ) -> tuple[httpx.Response, bytes]:
+    if service is None:
+        return await exchanged(request, terms)
+    return await exchanged(request, terms, allow_networks=service.allow_networks, ca_file=service.ca_file)
+
+
+async def exchanged(
+    request: httpx.Request,
+    terms: Conditions,
+    *,
+    allow_networks: Sequence[str] | None = None,
+    ca_file: str | None = None,
+) -> tuple[httpx.Response, bytes]:
+    """The answer, whatever its status, and its body. `allow_networks` is the block's, None where there is no block.
+
+    Raises `NotConfigured` for a host in a network that nobody opened, `Failed` and `TryAgain`.
+    """
     host = request.url.host
     try:
         return await exchange(
             request,
-            allow=read_networks(service.allow_networks) if service else (),
-            tls=_trust(service.ca_file) if service and service.ca_file else None,
+            allow=read_networks(allow_networks or ()),
+            tls=_trust(ca_file) if ca_file else None,
             seconds=terms.seconds,
             max_bytes=terms.max_bytes,
             redirects=MAX_REDIRECTS if terms.follow_redirects else 0,
         )
     except AddressRefused as error:
-        raise _not_opened(error, request.url, service) from error
+        raise _not_opened(error, request.url, has_block=allow_networks is not None) from error
     except OutboundRefused as error:
         raise Failed(str(error)) from error
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
@@ -153,10 +169,10 @@ async def _exchanged(
         raise Failed(f"{trouble}; it may have done what was asked, so it is not asked again by itself") from error
 
 
-def _not_opened(error: AddressRefused, url: httpx.URL, service: HttpService | None) -> NotConfigured | Failed:
+def _not_opened(error: AddressRefused, url: httpx.URL, *, has_block: bool) -> NotConfigured | Failed:
     if error.host != url.raw_host.decode("ascii"):
         return Failed(f"{url.host} redirects to another system that is not called: {error}")
-    if service is not None:
+    if has_block:
         return NotConfigured(f"{error}. Add {error.address} or its network to the block's allow_networks")
     base = f"{url.scheme}://{url.netloc.decode('ascii').rpartition('@')[2]}"
     return NotConfigured(

@@ -15,6 +15,7 @@ from prefect.context import TaskRunContext
 
 from blocks import Smtp
 from blocks.errors import InvalidInput
+from flows.nodes._attachments import Attachment, read_attachments
 from flows.nodes._node import node
 
 MAX_RECIPIENTS = 100
@@ -28,6 +29,7 @@ def plan(
     subject: str,
     text: str,
     html: str | None = None,
+    attachments: Sequence[Attachment] = (),
     *,
     sender: str,
     message_id: str,
@@ -57,6 +59,9 @@ def plan(
     message.set_content(_body("text", text))
     if html is not None:
         message.add_alternative(_body("html", html), subtype="html")
+    for name, data, media_type in read_attachments(attachments):
+        kind, _, subtype = media_type.partition("/")
+        message.add_attachment(data, kind, subtype, filename=name)
     return message
 
 
@@ -66,6 +71,7 @@ async def send_email(
     subject: str,
     text: str,
     html: str | None = None,
+    attachments: Sequence[Attachment] = (),
     *,
     smtp: str = "default",
 ) -> dict[str, Any]:
@@ -80,6 +86,7 @@ async def send_email(
         subject: One line.
         text: The message as plain text.
         html: The same as HTML, for programs that show it. Escape what comes from outside.
+        attachments: Files, each `("report.csv", data)` or with its media type third; at most 20, 20 MiB together.
         smtp: The block `smtp/<smtp>`; for `default` without one, files in `mail` in the folder of state.
 
     Returns:
@@ -91,10 +98,23 @@ async def send_email(
         Failed: The server refused every recipient, the login or the message.
         TryAgain: The server could not be used, after the last retry.
     """
-    block = await Smtp.named(smtp)
+    return await post(await Smtp.named(smtp), to, subject, text, html, attachments)
+
+
+async def post(
+    block: Smtp,
+    to: str | Sequence[str],
+    subject: str,
+    text: str,
+    html: str | None = None,
+    attachments: Sequence[Attachment] = (),
+) -> dict[str, Any]:
+    """Send it through that block; gives and raises what `send_email` does."""
     run = TaskRunContext.get()
     message_id = str(run.task_run.id if run else uuid4())
-    message = plan(to, subject, text, html, sender=block.sender, message_id=message_id, now=datetime.now(UTC))
+    message = plan(
+        to, subject, text, html, attachments, sender=block.sender, message_id=message_id, now=datetime.now(UTC)
+    )
     refused = await block.deliver(message)
     recipients = [address.addr_spec for address in message["To"].addresses if address.addr_spec not in refused]
     return {"message_id": str(message["Message-ID"]), "recipients": recipients, "refused": refused}

@@ -15,7 +15,17 @@ from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
 
 import blocks
-from blocks import RecordsDatabase, Smtp, WebhookSecret, WebhooksReceiver, connections, lookup
+from blocks import (
+    AppriseChannel,
+    ChatRobot,
+    HttpService,
+    RecordsDatabase,
+    Smtp,
+    WebhookSecret,
+    WebhooksReceiver,
+    connections,
+    lookup,
+)
 from blocks.bootstrap import BLOCK_TYPES, main, make_example_secrets, register_block_types, write_receiver_block
 from blocks.errors import NotConfigured
 from tests.support.prefect import PrefectServer
@@ -81,6 +91,11 @@ async def raw_document(name: str, slug: str) -> dict[str, Any]:
 async def test_prefects_api_hides_every_secret_unless_it_is_asked_for_them(prefect_settings: PrefectServer):
     await WebhookSecret(current="n3w", previous=["0ld"]).asave("hidden", overwrite=True)
     await RecordsDatabase(url="postgresql://u:s3cret@host/db").asave("hidden", overwrite=True)
+    await AppriseChannel(url="json://bot:s3cret@example.com").asave("hidden", overwrite=True)
+    await ChatRobot(platform="wecom", url="https://example.com/?key=s3cret").asave("hidden", overwrite=True)
+    await HttpService(
+        base_url="https://example.com", auth="bearer", secret="s3cret", signing_secret="s3cret", headers={"X": "s3cret"}
+    ).asave("hidden", overwrite=True)
     await Smtp(host="mail.example.com", password="s3cret").asave("hidden", overwrite=True)
     await WebhooksReceiver(url="http://127.0.0.1:8000", key="s3cret").asave("hidden", overwrite=True)
 

@@ -50,15 +50,19 @@ async def test_every_example_of_a_node_runs_in_a_flow(home: Path):
     async with get_client() as client:
         await client.create_deployment(await client.create_flow(deploy_site), "deploy-site")
     async with HttpServer() as server:
-        server.answers = [Answer(201, '{"id": 7}', {"Content-Type": "application/json"})]
+        server.answers = [
+            Answer(201, '{"id": 7}', {"Content-Type": "application/json"}),
+            Answer(200, '{"results": [{"id": 1}], "paging": {"next": {"after": "1"}}}'),
+            Answer(200, '{"results": [{"id": 2}]}'),
+        ]
         context = Context.from_document({"data": {"amount": 120, "country": "UA"}})
         examples = [
             Block(**{**vars(block), "text": block.text.replace(ADDRESS, server.url)})
             for block in blocks(NODES, "python", "node")
         ]
         await in_order.with_options(validate_parameters=False)(examples, {"context": context})
-        assert [request.target for request in server.requests] == ["/contacts"]
-    assert len(list((home / "mail").glob("*.eml"))) == 1
+        assert [request.target for request in server.requests] == ["/contacts", "/deals", "/deals?after=1"]
+    assert len(list((home / "mail").glob("*.eml"))) == 2
     assert (home / "records.db").is_file()
 
 

@@ -10,18 +10,21 @@ from typing import Any
 
 import pytest
 from prefect import flow, task
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import get_client
 from sqlalchemy import Column, Integer, MetaData, String, Table
 
-from blocks import HttpService, RecordsDatabase, connections, lookup
+from blocks import AppriseChannel, ChatRobot, HttpService, RecordsDatabase, WebhookSecret, connections, lookup
 from flows.hello import hello
 from flows.nodes import (
     Failed,
     InvalidInput,
+    NotConfigured,
     TryAgain,
     create_record,
     create_records,
     http_request,
+    notify,
     query_records,
     send_email,
     start_deployment,
@@ -254,3 +257,28 @@ async def test_a_condition_in_python_has_the_name_of_its_function(caplog: pytest
     assert await decides() is True
     names = {getattr(record, "task_run_name", "") for record in caplog.records}
     assert "when is_large" in names
+
+
+async def test_the_block_decides_the_channel(home: Path, server: HttpServer):
+    @flow
+    async def tells(*channels: str) -> list[dict[str, Any]]:
+        return [await notify(channel, "Order 7", "large") for channel in channels]
+
+    await CustomWebhookNotificationBlock(name="x", url=server.url, json_data={"text": "{{body}}"}).save(
+        "in-tests", overwrite=True
+    )
+    url = f"{server.url}/robot"
+    await ChatRobot(platform="wecom", url=url, allow_networks=["127.0.0.1"]).save("in-tests", overwrite=True)
+    await AppriseChannel(url=url.replace("http", "json")).save("in-tests", overwrite=True)
+    server.answers = [Answer(200), Answer(200, '{"errcode": 0}')]
+
+    told = await tells("custom-webhook/in-tests", "chat-robot/in-tests", "apprise-channel/in-tests", "smtp/default")
+
+    assert [request.target for request in server.requests] == ["/", "/robot", "/robot"]
+    assert told[-1]["recipients"] == ["team@localhost"]
+    await WebhookSecret(current="x").save("in-tests", overwrite=True)
+    with pytest.raises(InvalidInput, match="is a WebhookSecret, which notifies nobody"):
+        await tells("webhook-secret/in-tests")
+    for missing in ("slack-webhook/missing", "chat-robot/missing", "no-such-type/missing"):
+        with pytest.raises(NotConfigured, match=f"there is no block {missing}"):
+            await tells(missing)
