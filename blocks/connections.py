@@ -40,28 +40,29 @@ class Database:
     def __init__(self, url: URL) -> None:
         self.engine = _open(url)
         self._reflected: dict[str, Table] = {}
-        self._ensured: WeakSet[MetaData] = WeakSet()
+        self._ensured: WeakSet[Table] = WeakSet()
 
     @property
     def dialect(self) -> str:
         """`sqlite`, `postgresql`, ..."""
         return self.engine.dialect.name
 
-    async def ensure(self, metadata: MetaData) -> None:
-        """Create the tables of `metadata` that are missing. Safe when several processes do so at once.
+    async def ensure(self, table: Table) -> None:
+        """Create the table, and those it refers to, where they are missing. Safe when several processes do so at once.
 
+        Others of its metadata are left alone: all SQLModel classes of a process share one, whatever their database.
         Raises `UnknownColumn` when a table exists already and lacks a declared column: nothing is altered here.
         """
-        if metadata in self._ensured:
+        if table in self._ensured:
             return
         async with self._translated(), self.engine.connect() as connection:
             if self.dialect == "sqlite":
                 await connection.exec_driver_sql("BEGIN IMMEDIATE")
             elif self.dialect == "postgresql":
                 await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CREATE_LOCK})
-            await connection.run_sync(_create_missing, metadata)
+            await connection.run_sync(_create_missing, table)
             await connection.commit()
-        self._ensured.add(metadata)
+        self._ensured.add(table)
 
     async def table(self, name: str, columns: Sequence[str] = ()) -> Table:
         """The table of that name as the database has it. Looked at again when it seems to lack one of `columns`."""
@@ -153,14 +154,23 @@ async def _commit(connection: AsyncConnection, repeatable: bool) -> None:
         raise explain(error, committing=True, repeatable=repeatable) from error
 
 
-def _create_missing(connection: Connection, metadata: MetaData) -> None:
-    metadata.create_all(connection, checkfirst=True)
+def _create_missing(connection: Connection, table: Table) -> None:
+    needed = _with_referred(table)
+    table.metadata.create_all(connection, needed, checkfirst=True)
     found = inspect(connection)
-    for table in metadata.tables.values():
-        existing = [column["name"] for column in found.get_columns(table.name, schema=table.schema)]
-        for column in table.columns:
+    for one in needed:
+        existing = [column["name"] for column in found.get_columns(one.name, schema=one.schema)]
+        for column in one.columns:
             if column.name not in existing:
-                raise UnknownColumn(table.name, column.name, existing)
+                raise UnknownColumn(one.name, column.name, existing)
+
+
+def _with_referred(table: Table) -> list[Table]:
+    """The table and those its foreign keys need, directly or not."""
+    needed = [table]
+    for one in needed:
+        needed += {key.column.table for key in one.foreign_keys}.difference(needed)
+    return needed
 
 
 def _reflect(connection: Connection, name: str) -> Table:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 from sqlalchemy import Executable, Table
 
 from blocks import connections, lookup
+from blocks.errors import InvalidInput
 from blocks.home import find_home
+
+AnyTable = str | Table | type[Any]
+"""A table's name (`schema.name` too), a declared SQLAlchemy `Table`, or a SQLModel class with `table=True`."""
 
 
 class RecordsDatabase(Block):
     """The database in which workflows keep records.
 
     Where nobody has saved `records-database/default`, it is the SQLite file `records.db` in the folder of state, so
-    that workflows run with no set-up. A workflow that brings its own tables declares them as SQLAlchemy tables and
-    passes those: what is missing is created at first use.
+    that workflows run with no set-up. A workflow that brings its own tables declares them as SQLAlchemy tables or
+    SQLModel classes and passes those: what is missing is created at first use.
 
     Examples:
         ```python
@@ -60,16 +65,22 @@ class RecordsDatabase(Block):
         """`sqlite` or `postgresql`."""
         return self._database.dialect
 
-    async def table(self, table: str | Table, columns: Iterable[str] = ()) -> Table:
+    async def table(self, table: AnyTable, columns: Iterable[str] = ()) -> Table:
         """The table to use: a declared one, created when it is missing, or the existing one of that name.
 
         Raises `UnknownTable` naming near ones, `UnknownColumn` when a declared column is missing in the database,
-        `TryAgain` and `Failed`. Naming the `columns` you need makes a table that has grown be looked at again.
+        `InvalidInput` for a class that is none, `TryAgain` and `Failed`. Naming the `columns` you need makes a table
+        that has grown be looked at again.
         """
         if isinstance(table, str):
             return await self._database.table(table, tuple(columns))
-        await self._database.ensure(table.metadata)
-        return table
+        declared = getattr(table, "__table__", table)
+        if not isinstance(declared, Table):
+            raise InvalidInput(
+                f"{table!r} is no table: pass a table's name, a SQLAlchemy Table or a SQLModel class with table=True"
+            )
+        await self._database.ensure(declared)
+        return declared
 
     async def run(self, *statements: Executable, repeatable: bool = False) -> connections.Rows:
         """Execute statements in one transaction; the rows they return, each a dict by column name.

@@ -24,7 +24,7 @@ def insert_rows(
     if not unique:
         return insert(table).values(values).returning(table)
     check_unique(table, unique)
-    first: dict[str, dict[str, object]] = {}
+    first: dict[tuple[object, ...], dict[str, object]] = {}
     for row in values:
         first.setdefault(key_of(row, unique), row)
     # An update that changes nothing, for DO NOTHING returns no row; the first value stands, whoever comes second.
@@ -53,24 +53,28 @@ def converted(table: Table, rows: Sequence[Mapping[str, object]]) -> list[dict[s
     return [{name: for_column(column(table, name), value) for name, value in row.items()} for row in rows]
 
 
-def key_of(row: Mapping[str, object], unique: Sequence[str], *, option: str = "unique") -> str:
+def key_of(row: Mapping[str, object], unique: Sequence[str], *, option: str = "unique") -> tuple[object, ...]:
     """Tells two rows apart: one statement cannot meet the same row twice. Raises `InvalidInput` for half a key."""
     if missing := [name for name in unique if row.get(name) is None]:
         raise InvalidInput(f"`{option}` names {missing[0]!r}, so every row needs a value for it")
-    return repr([row[name] for name in unique])
+    return tuple(row[name] for name in unique)
 
 
 def check_unique(table: Table, unique: Sequence[str], *, option: str = "unique") -> None:
     """Raise `InvalidInput` unless something in the table makes these columns unique together."""
     for name in unique:
         column(table, name)
-    wanted = set(unique)
-    keys = [set(table.primary_key.columns.keys())]
-    keys += [set(item.columns.keys()) for item in table.constraints if isinstance(item, UniqueConstraint)]
-    keys += [set(index.columns.keys()) for index in table.indexes if index.unique]
-    keys += [{item.name} for item in table.columns if item.unique]
-    if wanted not in keys:
+    if set(unique) not in unique_keys(table):
         raise InvalidInput(
             f"nothing in table {table.name!r} makes {', '.join(unique)} unique: "
             f"add a unique constraint there, or leave `{option}` out"
         )
+
+
+def unique_keys(table: Table) -> list[set[str]]:
+    """The sets of columns that no two rows share."""
+    keys = [set(table.primary_key.columns.keys())]
+    keys += [set(item.columns.keys()) for item in table.constraints if isinstance(item, UniqueConstraint)]
+    keys += [set(index.columns.keys()) for index in table.indexes if index.unique]
+    keys += [{item.name} for item in table.columns if item.unique]
+    return [key for key in keys if key]

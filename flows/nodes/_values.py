@@ -6,10 +6,12 @@ import base64
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, DateTime, Table
+from sqlalchemy import Column, DateTime, Table, TypeDecorator
+from sqlalchemy.types import TypeEngine
 
 from blocks.errors import InvalidInput, UnknownColumn
 
@@ -40,9 +42,8 @@ def for_column(target: Column[Any], value: object) -> object:
 
     Raises `InvalidInput` naming the column when text is none of these.
     """
-    try:
-        kind = target.type.python_type
-    except NotImplementedError:
+    kind = kind_of(target)
+    if kind is None:
         return value
     if isinstance(value, str):
         value = _from_text(target.name, kind, value)
@@ -55,9 +56,24 @@ def for_column(target: Column[Any], value: object) -> object:
     return _zoned(target, value)
 
 
+def kind_of(target: Column[Any]) -> type | None:
+    """What the column's values are in Python; None where its type does not say."""
+    try:
+        return _stored_type(target).python_type
+    except NotImplementedError:
+        return None
+
+
+def _stored_type(target: Column[Any]) -> TypeEngine[Any]:
+    # SQLModel wraps the types of text and times; the wrapping says nothing of what is inside.
+    return target.type.impl_instance if isinstance(target.type, TypeDecorator) else target.type
+
+
 def _from_text(name: str, kind: type, text: str) -> object:
     try:
         text.encode()
+        if issubclass(kind, Enum):
+            return _member(kind, text)
         return _FROM_TEXT[kind](text) if kind in _FROM_TEXT else text
     except UnicodeEncodeError:
         raise InvalidInput(f"column {name!r} got text with half of a surrogate pair, which is no character") from None
@@ -65,15 +81,27 @@ def _from_text(name: str, kind: type, text: str) -> object:
         raise InvalidInput(f"column {name!r} takes {kind.__name__}, and got {text[:80]!r}") from None
 
 
+def _member(kind: type[Enum], text: str) -> Enum:
+    for member in kind:
+        if text in (member.value, member.name):
+            return member
+    raise ValueError(text)
+
+
 def _zoned(target: Column[Any], value: object) -> object:
-    """A zoned time in UTC: SQLite, and every column without a zone, would drop the zone and keep the hour."""
-    if isinstance(value, datetime) and value.tzinfo:
-        return value.astimezone(UTC) if _has_zone(target) else value.astimezone(UTC).replace(tzinfo=None)
-    return value
+    """A time in UTC: SQLite, and every column without a zone, would drop the zone and keep the hour."""
+    if not isinstance(value, datetime):
+        return value
+    if value.tzinfo is None:
+        return value.replace(tzinfo=UTC) if _has_zone(target) else value
+    return value.astimezone(UTC) if _has_zone(target) else value.astimezone(UTC).replace(tzinfo=None)
 
 
 def _has_zone(target: Column[Any] | None) -> bool:
-    return target is not None and isinstance(target.type, DateTime) and target.type.timezone
+    if target is None:
+        return False
+    kind = _stored_type(target)
+    return isinstance(kind, DateTime) and kind.timezone
 
 
 def as_json(table: Table, row: Mapping[str, object]) -> dict[str, Any]:
@@ -93,6 +121,8 @@ def _with_zone(source: Column[Any] | None, value: object) -> object:
 
 
 def _plain(value: object) -> Any:
+    if isinstance(value, Enum):
+        return _plain(value.value)
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, bytes | memoryview):

@@ -9,6 +9,7 @@ from sqlalchemy import Table
 from sqlalchemy.sql.dml import ReturningInsert
 
 from blocks import RecordsDatabase
+from blocks.records_database import AnyTable
 from flows.nodes._inserts import insert_rows
 from flows.nodes._node import node
 from flows.nodes._values import as_json
@@ -29,7 +30,7 @@ def plan(
 
 @node("create a record in {table}", timeout=60)
 async def create_record(
-    table: str | Table,
+    table: AnyTable,
     values: Mapping[str, Any],
     *,
     unique: Sequence[str] = (),
@@ -42,8 +43,8 @@ async def create_record(
     ```
 
     Args:
-        table: The name of an existing table (`schema.name` too), or a SQLAlchemy `Table` that the workflow declares;
-            a declared one is created when it is missing.
+        table: The name of an existing table (`schema.name` too), or one that the workflow declares: a SQLAlchemy
+            `Table`, or a SQLModel class with `table=True`. A declared one is created when it is missing.
         values: Values by column. ISO dates, UUIDs and decimals may be text.
         unique: Columns that together identify the record (the table says so too). When it exists already it is given
             back unchanged, so that a workflow that runs twice stores it once.

@@ -9,6 +9,7 @@ from sqlalchemy import Table
 from sqlalchemy.sql.dml import ReturningInsert
 
 from blocks import RecordsDatabase
+from blocks.records_database import AnyTable
 from flows.nodes._inserts import insert_rows
 from flows.nodes._node import node
 from flows.nodes._values import as_json_rows
@@ -34,7 +35,7 @@ def plan(
 
 @node("create {rows} in {table}", timeout=120)
 async def create_records(
-    table: str | Table,
+    table: AnyTable,
     rows: Sequence[Mapping[str, Any]],
     *,
     unique: Sequence[str] = (),

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column as TableColumn
-from sqlalchemy import ColumnElement, Select, Table, select
+from sqlalchemy import Select, Table, select
 
 from blocks import RecordsDatabase
 from blocks.errors import InvalidInput
+from blocks.records_database import AnyTable
 from flows.nodes._node import node
-from flows.nodes._values import as_json_rows, column, for_column
+from flows.nodes._paging import follows
+from flows.nodes._values import as_json_rows, column
+from flows.nodes._where import OPERATORS, Where, columns_of, conditions
+
+__all__ = ["OPERATORS", "plan", "query_records"]
 
 MAX_LIMIT = 10_000
-
-Where = Mapping[str, Any]
-"""`{"email": "ada@example.com", "age": {"gte": 18, "lt": 65}}`: every condition holds. See `OPERATORS`."""
-
-OPERATORS: dict[str, Callable[[TableColumn[Any], Any], ColumnElement[bool]]] = {
-    "eq": lambda target, value: target.is_(None) if value is None else target == for_column(target, value),
-    "ne": lambda target, value: target.is_not(None) if value is None else target != for_column(target, value),
-    "lt": lambda target, value: target < for_column(target, value),
-    "lte": lambda target, value: target <= for_column(target, value),
-    "gt": lambda target, value: target > for_column(target, value),
-    "gte": lambda target, value: target >= for_column(target, value),
-    "in": lambda target, value: target.in_([for_column(target, item) for item in value]),
-    "like": lambda target, value: target.like(value),
-    "is_null": lambda target, value: target.is_(None) if value else target.is_not(None),
-}
-"""Comparisons by name. `like` takes `%` and `_` as SQL does; `is_null` takes true or false."""
 
 
 def plan(
@@ -39,6 +27,7 @@ def plan(
     order_by: str | Sequence[str] = (),
     limit: int = 100,
     offset: int = 0,
+    after: Mapping[str, Any] | None = None,
 ) -> Select[Any]:
     """The statement that looks records up; every value is a bound parameter.
 
@@ -51,10 +40,11 @@ def plan(
         raise InvalidInput(f"limit is from 1 to {MAX_LIMIT}, not {limit}")
     if offset < 0:
         raise InvalidInput(f"offset is 0 or more, not {offset}")
-    statement = select(table).limit(limit).offset(offset)
-    for name, condition in (where or {}).items():
-        statement = statement.where(*_conditions(column(table, name), condition))
-    for name in [order_by] if isinstance(order_by, str) else order_by:
+    order = [order_by] if isinstance(order_by, str) else list(order_by)
+    statement = select(table).where(*conditions(table, where or {})).limit(limit).offset(offset)
+    if after is not None:
+        statement = statement.where(follows(table, order, after, where or {}))
+    for name in order:
         target = column(table, name.removeprefix("-"))
         statement = statement.order_by(target.desc() if name.startswith("-") else target.asc())
     return statement
@@ -62,12 +52,13 @@ def plan(
 
 @node("query records of {table}", timeout=60)
 async def query_records(
-    table: str | Table,
+    table: AnyTable,
     where: Where | None = None,
     *,
     order_by: str | Sequence[str] = (),
     limit: int = 100,
     offset: int = 0,
+    after: Mapping[str, Any] | None = None,
     database: str = "default",
 ) -> list[dict[str, Any]]:
     """Look records up by conditions that all hold.
@@ -79,10 +70,13 @@ async def query_records(
     Args:
         table: As for `create_record`.
         where: Conditions by column: a value it equals (null too), or `{operator: value}` with the operators eq, ne,
-            lt, lte, gt, gte, in, like, is_null.
+            lt, lte, gt, gte, between, in, not_in, like, contains, starts_with, ends_with (these three without regard
+            to case), is_null. `"or": [{...}, {...}]` holds when one of them does, `"not": {...}` when it does not.
         order_by: A column or several; `-name` is descending.
         limit: At most this many, up to 10,000.
         offset: So many are left out first.
+        after: The last row of the page before: this page starts behind it, however many rows came or went since.
+            `order_by` has to end in what no two rows share, a unique column for instance.
         database: The block `records-database/<database>`.
 
     Returns:
@@ -92,18 +86,6 @@ async def query_records(
         UnknownTable, UnknownColumn, InvalidInput, Failed, TryAgain: As `create_record`.
     """
     records = await RecordsDatabase.named(database)
-    target = await records.table(table, where or ())
-    statement = plan(target, where, order_by=order_by, limit=limit, offset=offset)
+    target = await records.table(table, columns_of(where))
+    statement = plan(target, where, order_by=order_by, limit=limit, offset=offset, after=after)
     return as_json_rows(target, await records.run(statement, repeatable=True))
-
-
-def _conditions(target: TableColumn[Any], condition: object) -> list[ColumnElement[bool]]:
-    comparisons = condition if isinstance(condition, Mapping) else {"eq": condition}
-    conditions = []
-    for operator, value in comparisons.items():
-        if operator not in OPERATORS:
-            raise InvalidInput(f"{operator!r} is no comparison for {target.name!r}: use {', '.join(OPERATORS)}")
-        if operator == "in" and (isinstance(value, str) or not isinstance(value, Sequence)):
-            raise InvalidInput(f"`in` for {target.name!r} takes a list")
-        conditions.append(OPERATORS[operator](target, value))
-    return conditions

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Table
-from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy.sql.dml import Insert
 
 from blocks import RecordsDatabase
+from blocks.records_database import AnyTable
 from flows.nodes._node import node
-from flows.nodes._upserts import read_back, upsert_rows
+from flows.nodes._upserts import newest, runs_on, told, upsert_rows
 
 
 def plan(
@@ -20,7 +21,7 @@ def plan(
     key: Sequence[str],
     version: str | None = None,
     dialect: str = "sqlite",
-) -> ReturningInsert[Any]:
+) -> Insert:
     """The one statement that inserts `values` or updates the record with the same key.
 
     >>> from sqlalchemy import Column, MetaData, String
@@ -36,7 +37,7 @@ def plan(
 
 @node("upsert a record in {table}", timeout=60)
 async def upsert_record(
-    table: str | Table,
+    table: AnyTable,
     values: Mapping[str, Any],
     *,
     key: Sequence[str],
@@ -70,6 +71,7 @@ async def upsert_record(
     """
     records = await RecordsDatabase.named(database)
     target = await records.table(table, values)
-    statement = plan(target, values, key=key, version=version, dialect=records.dialect)
-    [row] = await records.run(statement, repeatable=True)
-    return read_back(target, row)
+    statement = plan(target, values, key=key, version=version, dialect=runs_on(records.dialect))
+    given = newest(target, [values], key=key, version=version)
+    [answer] = told(target, await records.run(statement, repeatable=True), given, key=key, version=version)
+    return answer

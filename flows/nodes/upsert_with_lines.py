@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Delete, Table, delete, func, select, tuple_
-from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy.sql.dml import Insert
 
 from blocks import RecordsDatabase
 from blocks.errors import InvalidInput
+from blocks.records_database import AnyTable
 from flows.nodes._inserts import converted
 from flows.nodes._node import node
-from flows.nodes._upserts import read_back, upsert_rows
+from flows.nodes._upserts import newest, runs_on, told, upsert_rows
 from flows.nodes._values import column
 
 
@@ -23,7 +24,7 @@ def plan(
     line_key: Sequence[str],
     owner: Mapping[str, object],
     dialect: str = "sqlite",
-) -> tuple[Delete, list[ReturningInsert[Any]]]:
+) -> tuple[Delete, list[Insert]]:
     """The statements that make `lines` the lines of one record: the gone are deleted, the others upserted.
 
     `owner` are the values by which a line belongs to its record.
@@ -50,9 +51,9 @@ def plan(
 
 @node("upsert a record and its lines in {table}", timeout=120)
 async def upsert_with_lines(
-    table: str | Table,
+    table: AnyTable,
     values: Mapping[str, Any],
-    lines_table: str | Table,
+    lines_table: AnyTable,
     lines: Sequence[Mapping[str, Any]],
     *,
     key: Sequence[str],
@@ -94,13 +95,15 @@ async def upsert_with_lines(
     records = await RecordsDatabase.named(database)
     target = await records.table(table, values)
     lines_target = await records.table(lines_table, [*link, *(lines[0] if lines else ())])
-    head = upsert_rows(target, [values], key=key, version=version, dialect=records.dialect)
+    dialect = runs_on(records.dialect)
+    [head] = upsert_rows(target, [values], key=key, version=version, dialect=dialect)
+    given = newest(target, [values], key=key, version=version)
     async with records.transaction(repeatable=True) as execute:
-        [row] = await execute(head[0])  # locks the record: another version of it waits here until this one is stored
-        stored = read_back(target, row)
+        [row] = await execute(head)  # locks the record: another version of it waits here until this one is stored
+        [stored] = told(target, [row], given, key=key, version=version)
         owner = {name: row[column(target, source).name] for name, source in link.items()}
         if not stored["stale"]:
-            gone, kept = plan(lines_target, lines, line_key=line_key, owner=owner, dialect=records.dialect)
+            gone, kept = plan(lines_target, lines, line_key=line_key, owner=owner, dialect=dialect)
             for statement in (gone, *kept):
                 await execute(statement)
         belongs = [lines_target.c[name] == value for name, value in owner.items()]
