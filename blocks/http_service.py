@@ -98,7 +98,7 @@ class HttpService(Block):
     @classmethod
     def _are_headers(cls, value: SecretDict) -> SecretDict:
         for name, content in value.get_secret_value().items():
-            if not isinstance(content, str) or not content.isascii() or not content.isprintable():
+            if not isinstance(content, str) or not _fits_a_header(content):
                 raise ValueError(f"the header {name} is no line of printable ASCII text")
         return value
 
@@ -108,6 +108,8 @@ class HttpService(Block):
         for name in needed.get(self.auth, ()):
             if not _filled(getattr(self, name)):
                 raise ValueError(f"auth {self.auth} needs {name}")
+        if self.auth == "bearer" and self.secret and not _fits_a_header(self.secret.get_secret_value()):
+            raise ValueError("the secret of auth bearer is no line of printable ASCII text")
         if self.signing_secret is not None and not _filled(self.signing_secret):
             raise ValueError("signing_secret is empty: leave it out, or give one")
         plain = [url for url in (self.base_url, self.token_url) if url and url.startswith("http:")]
@@ -127,3 +129,7 @@ class HttpService(Block):
 
 def _filled(value: str | SecretStr | None) -> bool:
     return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
+
+
+def _fits_a_header(text: str) -> bool:
+    return text.isascii() and text.isprintable()

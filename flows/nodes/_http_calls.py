@@ -158,6 +158,8 @@ async def exchanged(
         raise _not_opened(error, request.url, has_block=allow_networks is not None) from error
     except OutboundRefused as error:
         raise Failed(str(error)) from error
+    except httpx.LocalProtocolError:  # its text repeats the header, which may be a credential
+        raise InvalidInput("headers: a name or a value holds a character that no header may hold") from None
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
         raise TryAgain(f"{host} cannot be reached: {error}") from error
     except (httpx.TooManyRedirects, httpx.UnsupportedProtocol, httpx.DecodingError) as error:

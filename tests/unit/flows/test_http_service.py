@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import traceback
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,14 @@ async def test_what_a_service_echoes_of_our_credentials_is_not_told(server: Http
     for secret in ("s3cret", "k3y-of-ours", pair):
         assert secret not in str(caught.value)
         assert secret not in masked({"service": block})
+
+
+async def test_a_header_that_cannot_be_sent_is_not_repeated(server: HttpServer):
+    headers = {"Authorization": f"Bearer {'s3' + 'cret'} "}
+    with pytest.raises(InvalidInput, match="no header may hold") as caught:
+        await http_request.fn("GET", "/", headers, service=service(server))
+
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
 
 
 async def test_a_body_is_signed_as_it_is_sent(server: HttpServer):
@@ -236,6 +245,7 @@ async def test_an_authority_of_ones_own_is_trusted_by_the_block(tmp_path: Path):
         ({"base_url": "https://bot:s3cret@erp.test"}, "holds no password"),
         ({"auth": "basic", "username": "bot"}, "auth basic needs secret"),
         ({"auth": "bearer", "secret": ""}, "auth bearer needs secret"),
+        ({"auth": "bearer", "secret": "s3cret\n"}, "no line of printable ASCII"),
         ({"auth": "oauth2", "username": "a", "secret": "s3cret"}, "auth oauth2 needs token_url"),
         ({"signing_secret": ""}, "signing_secret is empty"),
         ({"allow_networks": ["10.0.0.1/8"]}, "has host bits set"),
