@@ -9,7 +9,9 @@ import pytest
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.filesystems import LocalFileSystem
 from prefect.settings import PREFECT_DEFAULT_RESULT_STORAGE_BLOCK, temporary_settings
+from pydantic import SecretStr
 
+from blocks import RecordsDatabase, connections, lookup
 from tests.support.prefect import PrefectServer
 from tests.support.receiver import RunningReceiver, running_receiver, settings_for
 
@@ -35,3 +37,20 @@ async def receiver(tmp_path: Path, prefect: PrefectClient) -> AsyncIterator[Runn
     """A receiver of the test's own, on SQLite."""
     async with running_receiver(settings_for(tmp_path)) as running:
         yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def records(
+    request: pytest.FixtureRequest, prefect_settings: PrefectServer, tmp_path: Path
+) -> AsyncIterator[str]:
+    """The name of a block whose database of records is empty, on SQLite and on PostgreSQL."""
+    name = f"records-on-{request.param}"
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'records.db'}"
+    else:
+        url = request.getfixturevalue("postgres").create_database()
+    lookup.forget()
+    await RecordsDatabase(url=SecretStr(url)).asave(name, overwrite=True)
+    yield name
+    await connections.close()
+    lookup.forget()

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import (
     JSON,
     CheckConstraint,
@@ -24,7 +21,6 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from blocks import RecordsDatabase, connections, lookup
 from blocks.errors import Failed, InvalidInput
 from flows.nodes import create_record, query_records, upsert_record, upsert_records, upsert_with_lines
 
@@ -58,19 +54,10 @@ def tables() -> tuple[Table, Table]:
     return orders, lines
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+@pytest.fixture
+def database(records: str) -> str:
     """The name of a block whose database is empty."""
-    name = f"upserts-on-{request.param}"
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'records.db'}"
-    else:
-        url = request.getfixturevalue("postgres").create_database()
-    lookup.forget()
-    await RecordsDatabase(url=SecretStr(url)).asave(name, overwrite=True)
-    yield name
-    await connections.close()
-    lookup.forget()
+    return records
 
 
 async def put(database: str, number: str = "1", *, version: str | None = None, **values: Any) -> dict[str, Any]:
