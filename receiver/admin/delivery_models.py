@@ -56,6 +56,8 @@ class DeliverySummaryView(_FromStore):
     queue_ms: float | None = Field(description="Milliseconds from there until it was handed over to Prefect.")
     start_ms: float | None = Field(description="Milliseconds from there until its run started.")
     run_ms: float | None = Field(description="Milliseconds from there until its run ended.")
+    parent_id: str | None = Field(default=None, description="The split request that it is a part of.")
+    ordering_key: str | None = Field(default=None, description="Deliveries with the same one run one after another.")
 
 
 class AttemptView(_FromStore):

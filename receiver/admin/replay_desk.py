@@ -166,6 +166,8 @@ def refuse_status(found: Candidate, who: Principal, *, edited: bool) -> None:
     """Raise the `Problem` of a delivery that is no case for a replay, or not for one by whoever asks."""
     if found.status in UNFINISHED:
         raise under_way(found.status)
+    if found.status is Status.SPLIT:
+        raise Problem(409, f"It was split. Replay its parts, which `webhooks deliveries --parent {found.id}` lists.")
     if found.status is not Status.REJECTED:
         return
     who.require(Scope.ADMIN)

@@ -16,7 +16,7 @@ from receiver.deliveries.lifecycle import UNFINISHED, Status
 from receiver.deliveries.records import Candidate, NewReplay
 from receiver.storage.values import from_micros, to_micros
 
-_BY_NAME = frozenset({Status.REJECTED, Status.FILTERED, Status.DUPLICATE})
+_BY_NAME = frozenset({Status.REJECTED, Status.FILTERED, Status.DUPLICATE, Status.SPLIT})
 """Replayed among many only where they are asked for by name: nobody means them by `since`."""
 _AT_ONCE = 100
 _LONGEST_QUEUE = timedelta(days=30)

@@ -70,6 +70,7 @@ class ManyRequest(BaseModel):
     since: Moment | None = Field(default=None, description="Received at or after this time.")
     until: Moment | None = Field(default=None, description="Received before this time; default the first call's.")
     event_id: str | None = Field(default=None, max_length=300, description="With this id of the sender's.")
+    parent: str | None = Field(default=None, max_length=100, description="The parts of this split request.")
     q: str | None = Field(default=None, min_length=1, max_length=200, description="Found in id, path or event id.")
     ids: list[Annotated[str, Field(max_length=100)]] | None = Field(
         default=None, min_length=1, max_length=MOST_REPLAYS, description="These."
@@ -83,7 +84,7 @@ class ManyRequest(BaseModel):
     @model_validator(mode="after")
     def _some(self) -> Self:
         if all(value is None for value in self._filter().values()):
-            raise ValueError("say which: webhook, status, reason, since, until, event_id, q or ids")
+            raise ValueError("say which: webhook, status, reason, since, until, event_id, parent, q or ids")
         return self
 
     def which(self) -> DeliveryFilter:
@@ -98,7 +99,8 @@ class ManyRequest(BaseModel):
         return found | {Status(self.reason)} if self.reason in {Reason.FILTERED, Reason.DUPLICATE} else found
 
     def _filter(self) -> dict[str, Any]:
-        return self.model_dump(include={"webhook", "status", "reason", "since", "until", "event_id", "q", "ids"})
+        names = {"webhook", "status", "reason", "since", "until", "event_id", "parent", "q", "ids"}
+        return self.model_dump(include=names)
 
 
 class Skipped(BaseModel):

@@ -38,6 +38,7 @@ def deliveries(
     since: Annotated[str | None, typer.Option(help="Received since: `2h` ago, or a time.")] = None,
     until: Annotated[str | None, typer.Option(help="Received before: `30m` ago, or a time.")] = None,
     event_id: Annotated[str | None, typer.Option(help="Only with this event id of the sender's.")] = None,
+    parent: Annotated[str | None, typer.Option(help="Only the parts of this split request.")] = None,
     search: Annotated[str | None, typer.Option(help="Found in id, path, event id or flow-run id.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, the latest ones.")] = 20,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on and print what is new or changes.")] = False,
@@ -57,6 +58,7 @@ def deliveries(
             "since": moment_option("--since", since),
             "until": moment_option("--until", until),
             "event_id": event_id,
+            "parent": parent,
             "q": search,
         }
         latest = _latest(client, limit, **filters)

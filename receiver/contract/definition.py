@@ -4,12 +4,13 @@
 `get_definition` finds the one that `@webhook` put on a flow.
 """
 
-from receiver.contract.model import DEFAULT_MAX_BODY, Deduplication, ResponseTemplate, WebhookDefinition
+from receiver.contract.model import DEFAULT_MAX_BODY, BatchRule, Deduplication, ResponseTemplate, WebhookDefinition
 from receiver.contract.parse import generate_key, parse_definition
 from receiver.contract.wrapper import get_definition
 
 __all__ = [
     "DEFAULT_MAX_BODY",
+    "BatchRule",
     "Deduplication",
     "ResponseTemplate",
     "WebhookDefinition",

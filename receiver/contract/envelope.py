@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
+from receiver.contract.batching import Batch
 from receiver.contract.context import Context, PendingContext
 from receiver.contract.errors import EnvelopeError, TemplateError, Unusable
 from receiver.contract.plain import MAX_DEPTH, RESERVED_KEYS, deeper_than, find_flaw
@@ -88,6 +89,15 @@ def decode_envelope(value: Any) -> Context:
     return belongs_to(decode_document(value["json"]), delivery_id, attempt)
 
 
+def decode_batch(value: Any) -> Batch:
+    """The requests of a run for many; one envelope alone is a batch of one. Raises EnvelopeError."""
+    if isinstance(value, Context) or is_envelope(value):
+        return Batch([value if isinstance(value, Context) else decode_envelope(value)])
+    if not isinstance(value, Mapping) or value.get("v") != VERSION or not isinstance(value.get("batch"), list):
+        raise EnvelopeError("this is no batch of the receiver's: {v, batch: [envelopes]}")
+    return Batch(decode_envelope(each) for each in value["batch"])
+
+
 def belongs_to(context: Context, delivery_id: str, attempt: int) -> Context:
     """The same context, if it is that delivery's attempt. Raises EnvelopeError otherwise."""
     if (context.delivery_id, context.attempt) != (delivery_id, attempt):
@@ -133,6 +143,29 @@ def render_parameters(
         text = f"the parameters are over {MAX_PARAMETERS // 1024} KiB as JSON; this is the largest"
         raise _unusable([(Reason.PARAMETERS_INVALID, f"parameters.{largest}", text)])
     return rendered
+
+
+def render_batch(template: Template, requests: Sequence[tuple[Mapping[str, Any], str, int, bool]]) -> dict[str, Any]:
+    """The parameters of a run for many requests: under the one name of `template`, `{"v", ..., "batch": [envelopes]}`.
+
+    Each request is its document, delivery id, attempt, and whether it travels by reference. All do where the text of
+    all would be too long. Raises Unusable (`parameters_invalid`) for a document that JSON cannot hold.
+    """
+    [name] = template.children()
+    try:
+        envelopes = [
+            reference_envelope(delivery_id=delivery_id, attempt=attempt)
+            if by_reference
+            else encode_envelope(document, delivery_id=delivery_id, attempt=attempt)
+            for document, delivery_id, attempt, by_reference in requests
+        ]
+    except EnvelopeError as error:
+        raise _unusable([(Reason.PARAMETERS_INVALID, f"parameters.{name}", str(error))]) from None
+    if not _fits({name: envelopes}):
+        envelopes = [reference_envelope(delivery_id=one, attempt=attempt) for _, one, attempt, _ in requests]
+    _, first, first_attempt, _ = requests[0]
+    # It names the first, as an envelope does: what Prefect knows of a flow written for one request is that.
+    return {name: {"v": VERSION, "delivery_id": first, "attempt": first_attempt, "batch": envelopes}}
 
 
 def _plain(name: str, template: Template, roots: Mapping[str, Any]) -> tuple[Any, _Problem | None]:

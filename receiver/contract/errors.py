@@ -7,6 +7,7 @@ WebhooksError
 ├── FetchError          a flow could not get a body or a file from the receiver
 ├── ReplyTooLarge       a flow's reply is over 512 KiB
 ├── BadReply            a flow's reply cannot be sent (header, status, not JSON)
+├── DeliveriesFailed    some deliveries of a run for many failed (`batching.py`)
 ├── OutboundRefused     a call to another system is not made, or its answer is not taken
 │   ├── AddressRefused      its host has only addresses that nobody opened
 │   ├── RedirectRefused     it would go on without encryption, or to what is no address

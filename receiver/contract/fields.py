@@ -24,6 +24,8 @@ KEY_ROOTS = frozenset({"context"})
 RESPONSE_ROOTS = frozenset({"context", "now"})
 SYNC_RESPONSE_ROOTS = RESPONSE_ROOTS | {"result"}
 MAX_TIMEOUT = 120.0
+MAX_BATCH = 1000
+MAX_BATCH_WAIT = timedelta(hours=1)
 
 
 _KEY = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?", re.ASCII)
@@ -113,6 +115,31 @@ def check_key_template(value: Any) -> Any:
     if _compiled(value, roots=KEY_ROOTS).is_static:
         raise ValueError("is the same for every request: put the sender's event id into it")
     return value
+
+
+def check_split(value: Any) -> Any:
+    """A template of the list that becomes deliveries of their own."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("is a template of the list of events, e.g. '{{$context.data}}'")
+    if _compiled(value, roots=KEY_ROOTS).is_static:
+        raise ValueError("is a template of the list of events, e.g. '{{$context.data.events}}'")
+    return value
+
+
+def check_ordering_key(value: Any) -> Any:
+    """A template of what a delivery is about."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("is a template of what keeps its order, e.g. '{{$context.data.customer_id}}'")
+    _compiled(value, roots=KEY_ROOTS)
+    return value
+
+
+def check_max_wait(value: Any) -> Any:
+    """How long the first of a batch waits for others."""
+    wait = parse_duration(value) if isinstance(value, str) else value
+    if not isinstance(wait, timedelta) or not timedelta(seconds=1) <= wait <= MAX_BATCH_WAIT:
+        raise ValueError("is a duration from 1s to 1h, e.g. '2s'")
+    return wait
 
 
 def check_deduplicate(value: Any) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
+from receiver.contract.batching import Batch
 from receiver.contract.context import Context
 from receiver.contract.errors import DefinitionError
 from receiver.contract.model import WebhookDefinition
@@ -28,6 +29,11 @@ def context_parameters(function: Callable[..., Any]) -> frozenset[str]:
         for name, parameter in inspect.signature(function).parameters.items()
         if _is_context(hints.get(name)) or (name == "context" and parameter.annotation is inspect.Parameter.empty)
     )
+
+
+def batch_parameters(function: Callable[..., Any]) -> frozenset[str]:
+    """Parameters that take all requests of a run for many: those annotated `Batch`."""
+    return frozenset(name for name, hint in resolved_hints(function).items() if hint in (Batch, "Batch")) - {"return"}
 
 
 def resolved_hints(function: Callable[..., Any]) -> dict[str, Any]:
@@ -61,7 +67,10 @@ def check_filled(function: Callable[..., Any], definition: WebhookDefinition) ->
     `Context` and to nothing else. To Prefect `**more` is one parameter of that name, and it requires that one too.
     """
     parameters = inspect.signature(function).parameters
-    contexts = context_parameters(function)
+    many = batch_parameters(function)
+    contexts = context_parameters(function) | many
+    if many and definition.batch is None:
+        raise DefinitionError("batch", f"{_listed(sorted(many))} takes many requests: say batch={{}}, or take one")
     given = definition.parameters_template().children()
     missing = [
         name

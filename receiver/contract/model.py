@@ -44,6 +44,15 @@ class Deduplication(_Frozen):
         return compile_template(self.key, roots=fields.KEY_ROOTS)
 
 
+class BatchRule(_Frozen):
+    """How many deliveries share a run."""
+
+    max_size: int = Field(default=100, ge=2, le=fields.MAX_BATCH, description="Deliveries in a run, 2-1000.")
+    max_wait: Annotated[
+        timedelta, BeforeValidator(fields.check_max_wait), PlainSerializer(format_duration, return_type=str)
+    ] = Field(default=timedelta(seconds=2), description="How long the first waits for others, e.g. `2s`.")
+
+
 class ResponseTemplate(_Frozen):
     """The answer of an accepted request. Header values and body are templates over `$context` and `$now`."""
 
@@ -104,9 +113,15 @@ class WebhookDefinition(_Frozen):
     filter: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = Field(
         default=None, description="CEL expression over `context`; false: filtered, no run."
     )
-    split: None = Field(default=None, description="Not available yet.")
-    batch: None = Field(default=None, description="Not available yet.")
-    ordering_key: None = Field(default=None, description="Not available yet.")
+    split: Annotated[str, BeforeValidator(fields.check_split)] | None = Field(
+        default=None, description="Template of a list in the request; each item becomes a delivery of its own."
+    )
+    batch: BatchRule | None = Field(
+        default=None, description="Many deliveries in one run: how many, and how long to wait."
+    )
+    ordering_key: Annotated[str, BeforeValidator(fields.check_ordering_key)] | None = Field(
+        default=None, description="Template; deliveries with the same key run one after another."
+    )
     deduplicate: Annotated[Deduplication | Literal[False] | None, BeforeValidator(fields.check_deduplicate)] = Field(
         default=None, description="The sender's event id and how long it is remembered; `false`: never."
     )
@@ -149,6 +164,14 @@ class WebhookDefinition(_Frozen):
     def scheme_options(self) -> dict[str, Any]:
         """What the scheme's constructor takes: `verification` without `scheme` and `secret`."""
         return {name: value for name, value in self.verification.items() if name not in {"scheme", "secret"}}
+
+    def split_template(self) -> Template | None:
+        """The compiled `split`; its one root is `context`."""
+        return compile_template(self.split, roots=fields.KEY_ROOTS) if self.split else None
+
+    def ordering_template(self) -> Template | None:
+        """The compiled `ordering_key`; its one root is `context`."""
+        return compile_template(self.ordering_key, roots=fields.KEY_ROOTS) if self.ordering_key else None
 
     def parameters_template(self) -> Template:
         """The compiled `parameters`, for `render_parameters`; roots are `context` and `now`."""

@@ -16,7 +16,7 @@ from receiver.contract.plain import find_flaw
 from receiver.contract.secret_reference import Author, parse_secret_reference
 from receiver.contract.templates import compile_template
 
-LATER = frozenset({"split", "batch", "ordering_key", "rate_limit", "cors", "retention"})
+LATER = frozenset({"rate_limit", "cors", "retention"})
 """Fields that are refused until they work."""
 
 FIELDS = tuple(field.alias or name for name, field in WebhookDefinition.model_fields.items())
@@ -57,6 +57,7 @@ def parse_definition(data: Mapping[str, Any], *, by: Author) -> WebhookDefinitio
         raise _first_problem(error) from None
     if definition.mode == "async":
         _check_nothing_waits(definition)
+    _check_gathering(definition)
     return definition
 
 
@@ -78,6 +79,22 @@ def _check_nothing_waits(definition: WebhookDefinition) -> None:
                 compile_template(source, roots=RESPONSE_ROOTS)
             except TemplateError as error:
                 raise DefinitionError(f"response.{name}", f"{error} in mode 'async'") from None
+
+
+def _check_gathering(definition: WebhookDefinition) -> None:
+    """What becomes many deliveries, or a part of a run for many, has no one answer; such a run gets whole requests."""
+    for name in ("split", "batch"):
+        if getattr(definition, name) is not None and definition.mode == "sync":
+            raise DefinitionError(
+                name, "is for mode 'async': one caller cannot wait for many. Leave out one of the two"
+            )
+    if definition.batch is None:
+        return
+    given = definition.parameters_template().children()
+    if len(given) != 1 or not all(template.is_root("context") for template in given.values()):
+        raise DefinitionError(
+            "batch", "fills one parameter of the flow with all requests: parameters is {'context': '{{$context}}'}"
+        )
 
 
 def _check_names(data: Mapping[Any, Any]) -> None:

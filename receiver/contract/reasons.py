@@ -37,6 +37,7 @@ class Reason(StrEnum):
     SCHEMA_MISMATCH = "schema_mismatch"
     TEMPLATE_ERROR = "template_error"
     FILTER_ERROR = "filter_error"
+    SPLIT_ERROR = "split_error"
     RESERVED_KEY = "reserved_key"
     PARAMETERS_INVALID = "parameters_invalid"
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from receiver.contract import fetch
 from receiver.contract.answering import Caller, caller_of, caller_of_this_run
 from receiver.contract.context import Context, PendingContext
+from receiver.contract.each_delivery import address_of, wrap_for_many
 from receiver.contract.envelope import belongs_to, decode_document, decode_envelope, is_envelope
 from receiver.contract.errors import DefinitionError
 from receiver.contract.flow_parameters import check_filled, context_parameters, resolved_hints, resolved_signature
@@ -63,6 +64,8 @@ def _wrap(function: Callable[..., Any], definition: WebhookDefinition) -> Callab
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise DefinitionError("webhook", "a webhook's flow returns its reply, so it cannot be a generator")
     check_filled(function, definition)
+    if definition.batch is not None:
+        return wrap_for_many(function, definition, _ATTRIBUTE)
     signature = inspect.signature(function)
     names = context_parameters(function)
 
@@ -79,7 +82,7 @@ def _wrap(function: Callable[..., Any], definition: WebhookDefinition) -> Callab
         async def wrapped(*args: Any, **kwargs: Any) -> Any:
             bound, pending = arguments(args, kwargs)
             if pending:
-                _fill(bound, pending[0], await fetch.fetch(*_address(pending[0])))
+                _fill(bound, pending[0], await fetch.fetch(*address_of(pending[0])))
             with caller_of(_caller(bound, definition)) as answer:
                 result = await function(*bound.args, **bound.kwargs)
                 answer(result)
@@ -91,7 +94,7 @@ def _wrap(function: Callable[..., Any], definition: WebhookDefinition) -> Callab
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             bound, pending = arguments(args, kwargs)
             if pending:
-                _fill(bound, pending[0], fetch.fetch_blocking(*_address(pending[0])))
+                _fill(bound, pending[0], fetch.fetch_blocking(*address_of(pending[0])))
             with caller_of(_caller(bound, definition)) as answer:
                 result = function(*bound.args, **bound.kwargs)
                 answer(result)
@@ -112,10 +115,6 @@ def _caller(bound: inspect.BoundArguments, definition: WebhookDefinition) -> Cal
     if context.document.get("mode") != "sync":
         return None
     return Caller(context.delivery_id, context.attempt)
-
-
-def _address(pending: PendingContext) -> tuple[str, dict[str, str]]:
-    return f"/api/admin/deliveries/{pending.delivery_id}/context", {"attempt": str(pending.attempt)}
 
 
 def _fill(bound: inspect.BoundArguments, pending: PendingContext, text: bytes) -> None:

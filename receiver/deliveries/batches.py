@@ -57,7 +57,7 @@ def group_of(row: Row[Any]) -> Group:
 
 
 def full(connection: Connection, but: Iterable[str], most: int) -> list[Group]:
-    """A group for each batch that need not wait any longer, since it is full: `most` at most, none of webhooks `but`."""
+    """A group for each batch that is full and need not wait any longer: `most` at most, none of the webhooks `but`."""
     groups: list[Group] = []
     webhook = ""
     # One look-up in the index for each webhook, however many attempts there are.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -61,22 +62,34 @@ def get(connection: Connection, delivery_id: str) -> DeliveryRecord | None:
 
 def request(connection: Connection, delivery_id: str, number: int = 0) -> StoredRequest | None:
     """A delivery's request as an attempt has it, perhaps with an edited body; as it came for none of them (0)."""
+    return requests(connection, [(delivery_id, number)])[0]
+
+
+def requests(connection: Connection, attempts: Sequence[tuple[str, int]]) -> list[StoredRequest | None]:
+    """The requests of attempts, by delivery and number, in their order; at most 1,000."""
     names = ("id", "webhook", "revision", "method", "path", "client_ip", "content_type", "body_size", "received_at")
     kept = ("headers", "query", "params", "verification")
     columns = [*(delivery.c[name] for name in names), *(payload.c[name] for name in kept), payload.c.body]
-    query = select(*columns).join(payload, payload.c.delivery_id == delivery.c.id)
-    row = connection.execute(query.where(delivery.c.id == to_text(delivery_id, 100))).mappings().one_or_none()
-    if row is None:
-        return None
-    fields: dict[str, Any] = {name: row[name] for name in names}
-    fields |= {name: from_json(row[name]) for name in kept}
-    stored = StoredRequest(**{**fields, "body": bytes(row["body"]), "received_at": from_micros(row["received_at"])})
-    where = (replay.c.delivery_id == row["id"]) & (replay.c.attempt == number)
-    differs = connection.execute(select(replay).where(where)).one_or_none()
-    if differs is None:
-        return stored
-    stored = replace(stored, revision=differs.revision)
-    return stored if differs.body is None else stored.edited_to(bytes(differs.body), differs.content_type)
+    wanted = [to_text(delivery_id, 100) for delivery_id, _ in attempts]
+    query = select(*columns).join(payload, payload.c.delivery_id == delivery.c.id).where(delivery.c.id.in_(wanted))
+    rows = {row["id"]: row for row in connection.execute(query).mappings()}
+    replays = connection.execute(select(replay).where(replay.c.delivery_id.in_(wanted)))
+    differing = {(row.delivery_id, row.attempt): row for row in replays}
+    found: list[StoredRequest | None] = []
+    for delivery_id, (_, number) in zip(wanted, attempts, strict=True):
+        row = rows.get(delivery_id)
+        if row is None:
+            found.append(None)
+            continue
+        fields: dict[str, Any] = {name: row[name] for name in names}
+        fields |= {name: from_json(row[name]) for name in kept}
+        stored = StoredRequest(**{**fields, "body": bytes(row["body"]), "received_at": from_micros(row["received_at"])})
+        if (differs := differing.get((delivery_id, number))) is not None:
+            stored = replace(stored, revision=differs.revision)
+            if differs.body is not None:
+                stored = stored.edited_to(bytes(differs.body), differs.content_type)
+        found.append(stored)
+    return found
 
 
 def first_answer(connection: Connection, delivery_id: str) -> FirstAnswer | None:

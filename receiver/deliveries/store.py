@@ -227,6 +227,10 @@ class DeliveryStore:
         """A delivery's request as an attempt has it, or (0) as it came; None when it is not kept."""
         return await self._db.read(lambda c: reads.request(c, delivery_id, attempt))
 
+    async def requests(self, attempts: Sequence[tuple[str, int]]) -> list[StoredRequest | None]:
+        """The requests of many attempts, by delivery and number, in their order."""
+        return await self._db.read(lambda c: reads.requests(c, attempts))
+
     async def first_answer(self, delivery_id: str) -> FirstAnswer | None:
         """What is needed to answer a duplicate as this delivery was answered."""
         return await self._db.read(lambda c: reads.first_answer(c, delivery_id))

@@ -173,8 +173,9 @@ class Dispatcher:
             deployment_id,
             parameters=parameters,
             idempotency_key=f"{claim.delivery_id}:{claim.attempt}",
-            name=f"{claim.webhook} {claim.delivery_id[-8:]}",
-            tags=(f"webhook:{claim.webhook}", f"delivery:{claim.delivery_id}"),
+            name=_run_name(claim),
+            # A batch's members are not among its tags: each of them would be in every event of the run.
+            tags=(f"webhook:{claim.webhook}", *([] if claim.batch_id else [f"delivery:{claim.delivery_id}"])),
         )
 
     def _failed_alone(self, claim: Claim, handover: Handover, healthy: bool) -> int:
@@ -192,7 +193,8 @@ class Dispatcher:
     async def _give_up(self, claim: Claim, reason: Reason, detail: str) -> None:
         log.error("delivery %s is dead: %s, %s", claim.delivery_id, reason, detail)
         await self._inbox.give_up(claim, reason, detail, _now())
-        self._on_dead(claim.delivery_id)
+        for delivery_id, _ in claim.members:
+            self._on_dead(delivery_id)
 
     async def _bound(self, claim: Claim) -> str | None:
         """The deployment's id: what the attempt stored, else looked up and stored first."""
@@ -224,6 +226,11 @@ class Dispatcher:
                 log.info("Prefect answers again")
             else:
                 log.warning("Prefect is unreachable, deliveries are kept and handed over later: %s", detail)
+
+
+def _run_name(claim: Claim) -> str:
+    many = f"{len(claim.members)} deliveries " if claim.batch_id else ""
+    return f"{claim.webhook} {many}{claim.delivery_id[-8:]}"
 
 
 def _now() -> datetime:

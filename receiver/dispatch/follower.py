@@ -10,6 +10,7 @@ from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from typing import Protocol
 
+from receiver.contract.batching import failed_deliveries
 from receiver.deliveries.lifecycle import FROM_PREFECT, Status
 from receiver.deliveries.records import Followed, RunState
 from receiver.dispatch.orchestrator import Orchestrator
@@ -141,5 +142,10 @@ def run_state_of(state: PrefectState) -> RunState | None:
     if status is None:
         return None
     return RunState(
-        flow_run_id=state.flow_run_id, status=status, state_name=state.name, at=state.at, started_at=state.started_at
+        flow_run_id=state.flow_run_id,
+        status=status,
+        state_name=state.name,
+        at=state.at,
+        started_at=state.started_at,
+        failed=failed_deliveries(state.message) if status is Status.FAILED else None,
     )

@@ -66,6 +66,7 @@ _REFUSALS: Final[Mapping[Reason, _Refusal]] = {
     Reason.SCHEMA_MISMATCH: _Refusal(422, "Body not as agreed", "The body does not match this webhook's schema."),
     Reason.TEMPLATE_ERROR: _Refusal(422, "Body not as agreed", "The request lacks something this webhook needs."),
     Reason.FILTER_ERROR: _Refusal(422, "Body not as agreed", "The request lacks something this webhook needs."),
+    Reason.SPLIT_ERROR: _Refusal(422, "Body not as agreed", "The request has no list of events, or too long a one."),
     Reason.RESERVED_KEY: _Refusal(422, "Body not as agreed", "The request holds a key that is not allowed."),
     Reason.PARAMETERS_INVALID: _Refusal(422, "Body not as agreed", "The request cannot become this flow's parameters."),
 }

@@ -1,6 +1,6 @@
 """The order of the rules: from a request's bytes to what becomes of it. Pure.
 
-find → method → address → size → (read) → handshake → verify → inflate → parse → filter → schema → parameters.
+find → method → address → size → (read) → handshake → verify → inflate → parse → (split) → filter → schema → parameters.
 The first rule that objects decides; its reason goes to the row and the log.
 """
 
@@ -23,6 +23,7 @@ from receiver.ingress.document import build_document, travels_by_reference
 from receiver.ingress.inflate import inflate
 from receiver.ingress.parameter_rules import ParameterRules
 from receiver.ingress.parse import parse_body
+from receiver.ingress.parts import Part, body_of, fresh_ids, items_of
 from receiver.ingress.redact import Redacted, redact
 from receiver.ingress.request import RawRequest
 from receiver.ingress.verify.base import Handshake, Secrets, Verified
@@ -43,7 +44,9 @@ class Judgement:
     document: Mapping[str, Any] = field(default_factory=dict)
     reply: Reply | None = None
     deduplication: DeduplicationClaim | None = None
+    ordering_key: str | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
 
 
 def admit(webhook: Webhook, *, method: str, client_ip: str, content_length: int | None) -> None:
@@ -90,10 +93,8 @@ def judge(
     if body is not request.body:
         request = replace(request, body=body)
     redacted = redact(request, webhook.scheme.carriers())
-    claim: DeduplicationClaim | None = None
     document: dict[str, Any] = {}
-    reply: Reply | None = None
-    notes: dict[str, Any] = {}
+    made = _Made()
     try:
         parsed = parse_body(request.header("content-type"), redacted.body)
         document = build_document(
@@ -112,32 +113,17 @@ def judge(
             data=parsed.data,
             files=parsed.files,
         )
-        if webhook.filter is not None and not webhook.filter.matches(document):
-            return Judgement(
-                status=Status.FILTERED,
-                reason=Reason.FILTERED,
-                redacted=redacted,
-                reply=_reply(webhook, document, now),
-            )
-        claim, notes = _deduplication(webhook, document, body, now)
-        if webhook.schema is not None:
-            webhook.schema.check(parsed.data)
-        if webhook.maps_parameters:
-            parameters = render_parameters(
-                webhook.parameters,
-                document,
-                delivery_id=delivery_id,
-                attempt=1,
-                by_reference=travels_by_reference(len(body), parsed.files),
-                now=now,
-            )
-            if rules is not None:
-                rules.check(parameters)
-        elif rules is not None:
-            rules.check_names(webhook.parameters.source)
+        parts: tuple[Part, ...] = ()
+        if webhook.split is not None:
+            parts = _parts(webhook, document, now, rules)
+            status = Status.SPLIT
+        else:
+            by_reference = travels_by_reference(len(body), parsed.files)
+            status = _judge_one(webhook, document, body, made, now=now, rules=rules, by_reference=by_reference)
         reply = _reply(webhook, document, now)
     except Unusable as error:
         held = webhook.hold_invalid
+        reply = None
         if held and document:
             with suppress(Unusable):
                 reply = _reply(webhook, document, now)
@@ -148,18 +134,129 @@ def judge(
             problems=error.problems,
             redacted=redacted,
             reply=reply,
-            deduplication=claim if held else None,
-            notes=notes,
+            deduplication=made.claim if held else None,
+            ordering_key=made.ordering_key,
+            notes=made.notes,
         )
     return Judgement(
-        status=Status.QUEUED,
-        reason=Reason.PAUSED if webhook.state == "paused" else None,
+        status=status,
+        reason=_reason(webhook, status),
+        detail=f"into {len(parts)}" if status is Status.SPLIT else "",
         redacted=redacted,
-        document=document,
+        document={} if status is Status.FILTERED else document,
         reply=reply,
-        deduplication=claim,
-        notes=notes,
+        deduplication=made.claim,
+        ordering_key=made.ordering_key,
+        notes=made.notes,
+        parts=parts,
     )
+
+
+@dataclass
+class _Made:
+    """What was made of a document before a rule objected to it."""
+
+    claim: DeduplicationClaim | None = None
+    ordering_key: str | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+def _judge_one(
+    webhook: Webhook,
+    document: Mapping[str, Any],
+    body: bytes,
+    made: _Made,
+    *,
+    now: datetime,
+    rules: ParameterRules | None,
+    by_reference: bool,
+) -> Status:
+    """Filtered or queued: what becomes of one event; raises `Unusable`. What is made on the way goes into `made`."""
+    if webhook.filter is not None and not webhook.filter.matches(document):
+        return Status.FILTERED
+    made.claim, made.notes = _deduplication(webhook, document, body, now)
+    made.ordering_key = _ordering_key(webhook, document)
+    if webhook.schema is not None:
+        webhook.schema.check(document["data"])
+    if webhook.maps_parameters:
+        parameters = render_parameters(
+            webhook.parameters,
+            document,
+            delivery_id=document["delivery_id"],
+            attempt=1,
+            by_reference=by_reference,
+            now=now,
+        )
+        if rules is not None:
+            rules.check(parameters)
+    elif rules is not None:
+        rules.check_names(webhook.parameters.source)
+    return Status.QUEUED
+
+
+def _parts(
+    webhook: Webhook, document: Mapping[str, Any], now: datetime, rules: ParameterRules | None
+) -> tuple[Part, ...]:
+    """Each item of a split request, judged; raises `Unusable` where one cannot be used and is not to be held."""
+    assert webhook.split is not None
+    if document["files"]:
+        raise Unusable(Reason.SPLIT_ERROR, "split: a request with files cannot be split")
+    items = items_of(webhook.split, document)
+    return tuple(
+        _part(webhook, document, item, index, part_id, now, rules)
+        for index, (item, part_id) in enumerate(zip(items, fresh_ids(len(items)), strict=True))
+    )
+
+
+def _part(
+    webhook: Webhook,
+    whole: Mapping[str, Any],
+    item: Any,
+    index: int,
+    part_id: str,
+    now: datetime,
+    rules: ParameterRules | None,
+) -> Part:
+    body, made = body_of(item), _Made()
+    document = {**whole, "data": item, "delivery_id": part_id}
+    reason, detail = None, ""
+    try:
+        by_reference = travels_by_reference(len(body), ())
+        status = _judge_one(webhook, document, body, made, now=now, rules=rules, by_reference=by_reference)
+        reason = _reason(webhook, status)
+    except Unusable as error:
+        where = f"event {index + 1}: {error.detail}"
+        if not webhook.hold_invalid:
+            raise Unusable(error.reason, where, error.problems) from None
+        status, reason, detail = Status.HELD, error.reason, where
+    return Part(
+        id=part_id,
+        status=status,
+        reason=reason,
+        detail=detail,
+        body=body,
+        document=document,
+        deduplication=made.claim,
+        ordering_key=made.ordering_key,
+        notes=made.notes,
+    )
+
+
+def _reason(webhook: Webhook, status: Status) -> Reason | None:
+    if status is Status.FILTERED:
+        return Reason.FILTERED
+    return Reason.PAUSED if status is Status.QUEUED and webhook.state == "paused" else None
+
+
+def _ordering_key(webhook: Webhook, document: Mapping[str, Any]) -> str | None:
+    """The key as text, None where there is none to keep or nothing in the request to make it of; raises `Unusable`."""
+    if webhook.ordering_key is None:
+        return None
+    try:
+        value = webhook.ordering_key.render({"context": document})
+    except TemplateError as error:
+        raise Unusable(Reason.TEMPLATE_ERROR, f"ordering_key: {error}") from None
+    return _as_key(value) or None
 
 
 def _deduplication(
@@ -171,12 +268,20 @@ def _deduplication(
         value = webhook.event_id.render({"context": document})
     except TemplateError as error:
         return None, {"deduplication": f"no key: {error}"}
+    key = _as_key(value)
+    if not key:
+        return None, {"deduplication": "no key: the event id is empty"}
+    return DeduplicationClaim(key=key, body_digest=hashlib.sha256(body).digest(), expires_at=now + webhook.window), {}
+
+
+def _as_key(value: Any) -> str:
+    """A value as a key: short and printable, whatever it was; empty for nothing."""
     key = value if isinstance(value, str) else ("" if value is None else str(value))
     if not key.strip():
-        return None, {"deduplication": "no key: the event id is empty"}
+        return ""
     if len(key) > LONGEST_KEY or not key.isprintable():
-        key = "sha256:" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
-    return DeduplicationClaim(key=key, body_digest=hashlib.sha256(body).digest(), expires_at=now + webhook.window), {}
+        return "sha256:" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+    return key
 
 
 def _reply(webhook: Webhook, document: Mapping[str, Any], now: datetime) -> Reply | None:

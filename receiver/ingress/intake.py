@@ -24,6 +24,7 @@ from receiver.ingress.answers import Answer
 from receiver.ingress.client_ip import Networks, client_ip
 from receiver.ingress.decide import Judgement, admit, judge, verify
 from receiver.ingress.parameter_rules import ParameterRules
+from receiver.ingress.parts import CONTENT_TYPE, Part
 from receiver.ingress.redact import Redacted, redact
 from receiver.ingress.request import RawRequest
 from receiver.ingress.request_log import RequestLog
@@ -192,8 +193,8 @@ class Intake:
             assert judgement.reason is not None
             raise Refused(judgement.reason, judgement.detail)
         row = self._row(progress, judgement.status, judgement.reason, response_status=_answered(judgement))
-        stored = await self._w.store.accept(row, now)
-        if stored.status is Status.QUEUED and judgement.reason is not Reason.PAUSED:
+        stored = await self._w.store.accept(row, now, [_part_row(row, part) for part in judgement.parts])
+        if webhook.state != "paused" and (stored.status is Status.QUEUED or stored.parts):
             self._w.stored()  # of a paused webhook nothing is to be started; the dispatcher's own round will do
         reason: Reason | None = None
         more: dict[str, Any] = {}
@@ -330,6 +331,8 @@ class Intake:
             body_size=len(redacted.body),
             verification={"scheme": webhook.scheme.name, "secret": verified.secret} if verified else {},
             deduplication=judgement.deduplication if judgement else None,
+            ordering_key=judgement.ordering_key if judgement else None,
+            sharing=webhook.sharing,
             deployment=webhook.deployment,
             deployment_id=known.id if known else None,
             flow_id=known.flow_id if known else None,
@@ -370,3 +373,21 @@ def _content_length(request: RawRequest) -> int | None:
     if text is None or not text.isascii() or not text.isdigit():
         return None
     return int(text) if len(text) <= _LONGEST_LENGTH else sys.maxsize
+
+
+def _part_row(whole: NewDelivery, part: Part) -> NewDelivery:
+    return replace(
+        whole,
+        id=part.id,
+        parent_id=whole.id,
+        status=part.status,
+        reason=part.reason,
+        detail=part.detail,
+        content_type=CONTENT_TYPE,
+        body=part.body,
+        body_size=len(part.body),
+        deduplication=part.deduplication,
+        ordering_key=part.ordering_key,
+        notes=part.notes,
+        response_status=None,
+    )

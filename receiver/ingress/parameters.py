@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from receiver.contract.envelope import encode_document, render_parameters
+from receiver.contract.envelope import encode_document, render_batch, render_parameters
 from receiver.contract.errors import DefinitionError, Unusable
 from receiver.contract.parse import parse_definition
 from receiver.contract.reasons import Reason
@@ -28,6 +28,7 @@ class _Definition:
     parameters: Template
     mode: str
     scheme: str
+    batched: bool
 
 
 class StoredContexts:
@@ -40,11 +41,19 @@ class StoredContexts:
 
     async def parameters(self, claim: Claim) -> dict[str, Any]:
         """The parameters of an attempt's run; raises `Unusable`."""
-        request = await self._deliveries.request(claim.delivery_id, claim.attempt)
-        if request is None:
-            raise Unusable(Reason.PARAMETERS_INVALID, "the stored request has been purged")
         definition = await self._definition(claim.webhook, claim.revision)
-        document, by_reference = document_of(request, claim.attempt, definition.mode, definition.scheme)
+        requests = await self._deliveries.requests(claim.members)
+        documents = [
+            (*document_of(request, attempt, definition.mode, definition.scheme), request.id, attempt)
+            for request, (_, attempt) in zip(requests, claim.members, strict=True)
+            if request is not None
+        ]
+        if len(documents) < len(claim.members):
+            raise Unusable(Reason.PARAMETERS_INVALID, "the stored request has been purged")
+        if definition.batched:
+            listed = [(document, one, attempt, by_reference) for document, by_reference, one, attempt in documents]
+            return render_batch(definition.parameters, listed)
+        [(document, by_reference, _, _)] = documents
         return render_parameters(
             definition.parameters,
             document,
@@ -78,7 +87,9 @@ class StoredContexts:
             raise Unusable(Reason.TEMPLATE_ERROR, str(error)) from None
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        known = self._known[key, revision] = _Definition(parsed.parameters_template(), parsed.mode, parsed.scheme)
+        batched = parsed.batch is not None
+        known = _Definition(parsed.parameters_template(), parsed.mode, parsed.scheme, batched)
+        self._known[key, revision] = known
         return known
 
 

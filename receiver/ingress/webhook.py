@@ -7,7 +7,9 @@ from datetime import timedelta
 
 from receiver.contract.definition import DEFAULT_MAX_BODY, Deduplication, WebhookDefinition
 from receiver.contract.errors import DefinitionError
-from receiver.contract.templates import Template
+from receiver.contract.fields import KEY_ROOTS
+from receiver.contract.templates import Template, compile_template
+from receiver.deliveries.records import Sharing
 from receiver.ingress.client_ip import Networks, parse_networks
 from receiver.ingress.filter import Filter, compile_filter
 from receiver.ingress.schema import BodySchema, compile_schema
@@ -25,7 +27,8 @@ class Webhook:
 
     `maps_parameters` is False where every parameter is the whole context: no request that was read can break those.
     `problem` says what is wrong with a stored definition that no longer compiles (after an upgrade, say): its
-    requests are answered 503, so that senders try again, and nothing else of it is used.
+    requests are answered 503, so that senders try again, and nothing else of it is used. With `split`, filter, schema,
+    parameters, event id and ordering key are for each item of the request; `sharing` lets deliveries share a run.
     """
 
     key: str
@@ -49,6 +52,9 @@ class Webhook:
     response: CompiledResponse | None
     hold_invalid: bool
     max_body: int
+    split: Template | None = None
+    ordering_key: Template | None = None
+    sharing: Sharing | None = None
     problem: str = ""
 
     @property
@@ -63,6 +69,7 @@ def compile_webhook(definition: WebhookDefinition, *, revision: int, state: str)
     if not definition.deployment:
         raise DefinitionError("deployment", "name the Prefect deployment to run, as flow-name/deployment-name")
     event_id, window = _deduplication(definition, scheme)
+    batch = definition.batch
     parameters = definition.parameters_template()
     return Webhook(
         key=definition.key,
@@ -86,6 +93,9 @@ def compile_webhook(definition: WebhookDefinition, *, revision: int, state: str)
         response=CompiledResponse.of(definition.response) if definition.response else None,
         hold_invalid=scheme.hold_invalid if definition.on_invalid is None else definition.on_invalid == "hold",
         max_body=definition.max_body or scheme.default_max_body or DEFAULT_MAX_BODY,
+        split=_split(definition, scheme),
+        ordering_key=definition.ordering_template(),
+        sharing=Sharing(max_size=batch.max_size, max_wait=batch.max_wait) if batch else None,
     )
 
 
@@ -93,6 +103,12 @@ def broken_webhook(key: str, path: str | None, problem: str, *, revision: int, s
     """The place of a stored definition that does not compile: known, so not a 404 (unless disabled), but not served."""
     definition = WebhookDefinition(key=key, deployment="none/none", verification={"scheme": "none"})
     return replace(compile_webhook(definition, revision=revision, state=state), path=path, problem=problem)
+
+
+def _split(definition: WebhookDefinition, scheme: Scheme) -> Template | None:
+    if definition.split is None and scheme.split is not None and definition.mode == "async":
+        return compile_template(scheme.split, roots=KEY_ROOTS)
+    return definition.split_template()
 
 
 def _deduplication(definition: WebhookDefinition, scheme: Scheme) -> tuple[Template | None, timedelta]:

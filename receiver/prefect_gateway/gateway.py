@@ -309,6 +309,7 @@ def _state_of(run: FlowRun) -> PrefectState:
         name=run.state.name or run.state.type.value.title(),
         at=_plain(run.state.timestamp),
         started_at=_plain(run.start_time) if run.start_time else None,
+        message=run.state.message or "",
     )
 
 
@@ -323,6 +324,7 @@ def _state_in(event: Event) -> PrefectState | None:
         name=str(state.get("name", "")),
         at=_plain(event.occurred),
         delivery_id=_delivery_of(event),
+        message=str(state.get("message") or ""),
     )
 
 

@@ -63,6 +63,7 @@ class PrefectState:
     at: datetime
     started_at: datetime | None = None
     delivery_id: str | None = None
+    message: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

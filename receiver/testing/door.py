@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from receiver.contract.envelope import render_parameters
+from receiver.contract.envelope import render_batch, render_parameters
 from receiver.contract.errors import Refused
 from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
@@ -16,6 +16,7 @@ from receiver.ingress.decide import Judgement, admit, judge, verify
 from receiver.ingress.document import travels_by_reference
 from receiver.ingress.parameter_rules import ParameterRules
 from receiver.ingress.parse import parse_body
+from receiver.ingress.parts import CONTENT_TYPE
 from receiver.ingress.request import RawRequest
 from receiver.ingress.webhook import Webhook
 from receiver.testing.sender import BASE_URL, secrets_of_nobody, sign
@@ -49,6 +50,11 @@ class LetIn:
 
     def parameters(self, attempt: int) -> dict[str, Any]:
         """The parameters of an attempt's run; raises `Unusable`."""
+        if self.webhook.sharing is not None:
+            by_reference = travels_by_reference(len(self.body), ())
+            return render_batch(
+                self.webhook.parameters, [(self.document(attempt), self.delivery_id, attempt, by_reference)]
+            )
         return render_parameters(
             self.webhook.parameters,
             self.document(attempt),
@@ -101,6 +107,8 @@ def _knock(
         answer = answers.raw(handshake.status, handshake.body, handshake.content_type, delivery_id, headers)
         return TurnedAway(answer=answer, status="handshake")
     judgement = judge(webhook, request, verified, params=found.params, delivery_id=delivery_id, now=now, rules=rules)
+    if judgement.status is Status.SPLIT:
+        return _only_part(webhook, judgement, delivery_id, now)
     if judgement.status is Status.QUEUED and judgement.reason is None:
         return LetIn(
             webhook=webhook,
@@ -116,3 +124,23 @@ def _knock(
     else:
         answer = accepted(judgement, delivery_id)
     return TurnedAway(answer=answer, status=judgement.status, reason=judgement.reason, detail=judgement.detail)
+
+
+def _only_part(webhook: Webhook, judgement: Judgement, delivery_id: str, now: datetime) -> TurnedAway | LetIn:
+    """A test delivers one event: the one that the request was split into."""
+    if len(judgement.parts) != 1:
+        raise ValueError(f"this request is split into {len(judgement.parts)} deliveries; a test delivers one: send one")
+    [part] = judgement.parts
+    if part.status is Status.QUEUED and part.reason is None:
+        document = {**part.document, "delivery_id": delivery_id}
+        redacted = replace(judgement.redacted, body=part.body)
+        return LetIn(
+            webhook=webhook,
+            judgement=replace(judgement, document=document, redacted=redacted),
+            delivery_id=delivery_id,
+            content_type=CONTENT_TYPE,
+            body=part.body,
+            now=now,
+        )
+    answer = accepted(judgement, delivery_id)
+    return TurnedAway(answer=answer, status=part.status, reason=part.reason, detail=part.detail)

@@ -79,6 +79,9 @@ class Scheme(ABC):
     event_id: ClassVar[str | None] = None
     """Template of the sender's event id, default of `deduplicate.key`: `{{$context.headers.x-github-delivery}}`."""
 
+    split: ClassVar[str | None] = None
+    """Template of the list of events in this sender's requests, default of `split`."""
+
     def __init__(self, options: Mapping[str, Any]) -> None:
         """Take the webhook's `verification` without `scheme` and `secret`."""
         if options:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from receiver.contract.definition import parse_definition
+from receiver.contract.definition import BatchRule, parse_definition
 from receiver.contract.errors import DefinitionError
 from receiver.contract.model import WebhookDefinition
 from receiver.contract.parse import LATER
@@ -37,6 +37,10 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("ip_allowlist", ("192.0.2.7/24", "192.0.2.0/24", "2001:DB8::/32"), ("192.0.2.0/24", "2001:db8::/32")),
     ("filter", "context.data.n > 5", "context.data.n > 5"),
     ("deduplicate", False, False),
+    ("split", "{{$context.data.events}}", "{{$context.data.events}}"),
+    ("ordering_key", "{{$context.data.customer_id}}", "{{$context.data.customer_id}}"),
+    ("batch", {"max_size": 50, "max_wait": "5s"}, BatchRule(max_size=50, max_wait=timedelta(seconds=5))),
+    ("batch", {}, BatchRule(max_size=100, max_wait=timedelta(seconds=2))),
     ("deduplicate", {"key": EVENT}, None),
     ("response", {"status": 204}, None),
     ("response", {"headers": {"X-N": "{{$context.data.имя}}"}}, None),
@@ -91,6 +95,18 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("filter", "", "filter", "at least 1 character"),
     ("filter", "a" * 2001, "filter", "at most 2000 characters"),
     ("filter", 5, "filter", "is text"),
+    ("split", "", "split", "is a template of the list of events"),
+    ("split", "events", "split", "is a template of the list of events"),
+    ("split", ["{{$context.data}}"], "split", "is a template of the list of events"),
+    ("split", "{{$now}}", "split", "'$now' is not known here; there is $context"),
+    ("ordering_key", "", "ordering_key", "is a template of what keeps its order"),
+    ("ordering_key", 7, "ordering_key", "is a template of what keeps its order"),
+    ("batch", 100, "batch", "is an object of fields"),
+    ("batch", {"max_size": 1}, "batch.max_size", "greater than or equal to 2"),
+    ("batch", {"max_size": 1001}, "batch.max_size", "less than or equal to 1000"),
+    ("batch", {"max_wait": "0s"}, "batch.max_wait", "is a duration from 1s to 1h"),
+    ("batch", {"max_wait": "2h"}, "batch.max_wait", "is a duration from 1s to 1h"),
+    ("batch", {"size": 5}, "batch.size", "there is no such field"),
     ("deduplicate", True, "deduplicate", "names the event id: {'key': '{{$context.headers.x-event-id}}'"),
     ("deduplicate", "id", "deduplicate", "is an object of fields"),
     ("deduplicate", {}, "deduplicate.key", "is required"),
@@ -160,3 +176,16 @@ def test_an_event_id_is_remembered_for_four_days_unless_said_otherwise():
         assert definition.deduplicate
         assert definition.deduplicate.window == kept
         assert definition.to_json()["deduplicate"]["window"] == ("90m" if window else "4d")
+
+
+@pytest.mark.parametrize("field", ["split", "batch"])
+def test_many_deliveries_have_no_caller_to_wait_for(field: str):
+    value = {"split": "{{$context.data}}", "batch": {}}[field]
+    with pytest.raises(DefinitionError, match=f"{field}: is for mode 'async'"):
+        parse_definition({**MINIMAL, "mode": "sync", field: value}, by="code")
+
+
+@pytest.mark.parametrize("parameters", [{}, {"n": "{{$context.data.n}}"}, {"a": "{{$context}}", "b": "{{$context}}"}])
+def test_a_batch_fills_one_parameter_with_whole_requests(parameters: dict[str, Any]):
+    with pytest.raises(DefinitionError, match="batch: fills one parameter of the flow"):
+        parse_definition({**MINIMAL, "batch": {}, "parameters": parameters}, by="code")

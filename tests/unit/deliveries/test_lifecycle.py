@@ -35,6 +35,10 @@ def test_what_was_set_aside_is_queued_by_a_replay_or_if_held_discarded(status: S
     assert moves_from(status) == {Status.QUEUED} | discarded
 
 
+def test_a_split_request_stays_one() -> None:
+    assert moves_from(Status.SPLIT) == set()
+
+
 def test_what_is_queued_is_handed_over_given_up_or_discarded() -> None:
     assert moves_from(Status.QUEUED) == {Status.DISPATCHED, Status.DEAD, Status.CANCELLED}
 
@@ -58,7 +62,7 @@ def test_nothing_becomes_what_only_ingress_decides() -> None:
 
 
 def test_every_status_is_of_one_kind() -> None:
-    kinds = [SET_ASIDE, UNFINISHED, FINISHED, {Status.DEAD}]
+    kinds = [SET_ASIDE, UNFINISHED, FINISHED, {Status.DEAD, Status.SPLIT}]
     assert sorted(status for kind in kinds for status in kind) == sorted(Status)
     assert SET_ASIDE | FINISHED | {Status.DEAD} >= RUNS_AGAIN
 

@@ -49,17 +49,16 @@ def test_a_wrong_statement_is_the_callers(code: int) -> None:
         errors.ReadOnlySqlTransaction(),
         errors.LockNotAvailable(),
         errors.QueryCanceled(),
+        errors.DeadlockDetected(),
         errors.InternalError_(),
     ],
 )
-def test_a_server_that_is_full_away_or_a_standby_is_the_databases(cause: psycopg.Error) -> None:
+def test_a_server_that_is_full_away_a_standby_or_in_a_deadlock_is_the_databases(cause: psycopg.Error) -> None:
     assert is_unavailable(DBAPIError("SELECT", {}, cause))
 
 
-@pytest.mark.parametrize(
-    "cause", [errors.UniqueViolation(), errors.SyntaxError(), errors.DeadlockDetected(), errors.SerializationFailure()]
-)
-def test_a_violation_or_a_deadlock_is_the_callers(cause: psycopg.Error) -> None:
+@pytest.mark.parametrize("cause", [errors.UniqueViolation(), errors.SyntaxError(), errors.SerializationFailure()])
+def test_a_violation_is_the_callers(cause: psycopg.Error) -> None:
     assert not is_unavailable(IntegrityError("SELECT", {}, cause))
 
 
