@@ -8,8 +8,9 @@ BIN := $(VENV)/bin
 up: $(VENV)/.run
 	@$(BIN)/webhooks up
 
+# Two at a time, each file in one process; `make test ARGS="-n 0 -k words"` runs some in one.
 test: $(VENV)/.dev
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 # Every case of the workers' conformance suite on the process worker too, which takes minutes.
 conformance: $(VENV)/.dev
