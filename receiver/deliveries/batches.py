@@ -23,7 +23,7 @@ _OF_GROUP = (attempt.c.webhook == bindparam("of_webhook")) & text(f"attempt.{GAT
 _GATHERED = (
     select(attempt)
     .where(_OF_GROUP, attempt.c.deployment == bindparam("of_deployment"))
-    .order_by(attempt.c.created_at, attempt.c.delivery_id, attempt.c.number)
+    .order_by(attempt.c.created_at, attempt.c.delivery_id)
     .limit(bindparam("many"))
     .with_for_update(skip_locked=True)
 )
@@ -102,5 +102,5 @@ def members_of(connection: Connection, batch: str) -> tuple[tuple[str, int], ...
     """The attempts of a batch by delivery and number, in the order of their arrival."""
     query = select(attempt.c.delivery_id, attempt.c.number).where(text(f"attempt.{GATHERED}"))
     query = query.where(attempt.c.batch_id == batch)
-    rows = connection.execute(query.order_by(attempt.c.created_at, attempt.c.delivery_id, attempt.c.number))
+    rows = connection.execute(query.order_by(attempt.c.created_at, attempt.c.delivery_id))
     return tuple((row.delivery_id, row.number) for row in rows)

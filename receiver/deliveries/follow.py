@@ -94,10 +94,9 @@ def unhappy(connection: Connection, since: int, limit: int) -> list[Followed]:
 
 
 def _attempt_of(connection: Connection, flow_run_id: str) -> Row[Any] | None:
-    """The attempt of a run, the first of a batch's, which stand as it does but for those that failed in it."""
+    """The attempt of a run; of a batch's any, since all of them heard the same of it."""
     where = attempt.c.flow_run_id == to_text(flow_run_id, 100)
-    order = (attempt.c.created_at, attempt.c.delivery_id)
-    return connection.execute(select(attempt).where(where).order_by(*order).limit(1).with_for_update()).first()
+    return connection.execute(select(attempt).where(where).limit(1).with_for_update()).first()
 
 
 def _detail(state: RunState) -> str:

@@ -27,7 +27,7 @@ _BEGUN = select(attempt.c.delivery_id).where(_OF_LINE, text(f"attempt.{BEGUN}"))
 _FIRST = (
     select(attempt.c.delivery_id, attempt.c.number, attempt.c.due_at, attempt.c.parked_due_at, attempt.c.batch_size)
     .where(_OF_LINE, text(f"attempt.{IN_LINE}"))
-    .order_by(attempt.c.created_at, attempt.c.delivery_id, attempt.c.number)
+    .order_by(attempt.c.created_at, attempt.c.delivery_id)
     .limit(bindparam("many"))
 )
 _ONE = (attempt.c.delivery_id == bindparam("of_delivery")) & (attempt.c.number == bindparam("of_number"))

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from receiver.contract.reasons import Reason
-from receiver.deliveries import claims, follow, ledger, reads, replays, stats
+from receiver.deliveries import batches, claims, follow, ledger, order, reads, replays, stats
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.records import DeliveryFilter
 from receiver.storage import Database
@@ -31,6 +31,9 @@ def settle_twice(connection: Connection) -> None:
 QUESTIONS: dict[str, Callable[[Connection], Any]] = {
     "settle": settle_twice,
     "claim": lambda c: claims.claim(c, limit=8, until=2, now=1, owner="x"),
+    "who is next of a key": lambda c: order.left(c, ("w", "k"), 1),
+    "next batch": lambda c: batches.form(c, batches.Group("w", "d/d", 10), 1),
+    "deliveries of a run": lambda c: follow.run_missing(c, "r", 1),
     "follow": lambda c: follow.follow(c, run_state("r", Status.RUNNING, NOW), "event", 1),
     "unfinished": lambda c: follow.unfinished(c, 10, None),
     "unhappy": lambda c: follow.unhappy(c, 1, 10),
@@ -47,6 +50,7 @@ QUESTIONS: dict[str, Callable[[Connection], Any]] = {
     "list by both": lambda c: reads.list_deliveries(c, DeliveryFilter(webhook="w", status=Status.HELD), 50, None),
     "list by reason": lambda c: reads.list_deliveries(c, DeliveryFilter(reason=Reason.FILTERED), 50, None),
     "list by event": lambda c: reads.list_deliveries(c, DeliveryFilter(event_id="e"), 50, None),
+    "list of parts": lambda c: reads.list_deliveries(c, DeliveryFilter(parent="x"), 50, None),
     "list by time": lambda c: reads.list_deliveries(c, DeliveryFilter(since=NOW, until=NOW), 50, None),
 }
 
