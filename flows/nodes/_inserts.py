@@ -35,10 +35,12 @@ def insert_rows(
 
 def upsertable(table: Table, values: Sequence[dict[str, object]], dialect: str) -> postgresql.Insert | sqlite.Insert:
     """The INSERT of a database that knows ON CONFLICT. Raises `InvalidInput` for another."""
+    # SQLAlchemy compiles a list of rows each time, and one row once for all.
+    given = values if len(values) > 1 else values[0]
     if dialect == "postgresql":
-        return postgresql.insert(table).values(values)
+        return postgresql.insert(table).values(given)
     if dialect == "sqlite":
-        return sqlite.insert(table).values(values)
+        return sqlite.insert(table).values(given)
     raise InvalidInput(f"`unique` and `key` work on SQLite and PostgreSQL, not on {dialect}")
 
 

@@ -20,7 +20,7 @@ from flows.nodes._upserts import newest, runs_on, told, upsert_rows
 from flows.nodes._values import as_json, column
 from flows.nodes._where import Where, columns_of
 
-MAX_CHANGES = 10_000
+MAX_CHANGES = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ def plan(changes: Sequence[tuple[Change, Table]], *, dialect: str = "sqlite") ->
     >>> stock = Table("stock", MetaData(), Column("sku", Integer, primary_key=True), Column("pieces", Integer))
     >>> steps = plan([(create("stock", {"sku": 1}), stock), (delete("stock", {"sku": 2}), stock)])
     >>> [type(step.statement).__name__ for step in steps]
-    ['ReturningInsert', 'ReturningDelete']
+    ['Insert', 'Delete']
     """
     return [_step(change, table, dialect) for change, table in changes]
 
@@ -98,7 +98,7 @@ async def change_records(changes: Sequence[Change], *, database: str = "default"
     ```
 
     Args:
-        changes: Up to 10,000, made by `create`, `upsert`, `update` and `delete`; done one after the other. An empty
+        changes: Up to 1,000, made by `create`, `upsert`, `update` and `delete`; done one after the other. An empty
             list is no work.
         database: The block `records-database/<database>`.
 
