@@ -8,9 +8,10 @@ BIN := $(VENV)/bin
 up: $(VENV)/.run
 	@$(BIN)/webhooks up
 
-# Two at a time, each file in one process; `make test ARGS="-n 0 -k words"` runs some in one.
+# Unit tests two at a time; those that start real parts one after another, so that none waits for another's work.
 test: $(VENV)/.dev
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile tests/unit $(ARGS)
+	$(BIN)/pytest tests/conformance tests/integration tests/e2e $(ARGS)
 
 # Every case of the workers' conformance suite on the process worker too, which takes minutes.
 conformance: $(VENV)/.dev
