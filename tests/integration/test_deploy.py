@@ -24,6 +24,8 @@ from tests.support.waiting import eventually
 PROJECT = Path(__file__).parents[2]
 DEPLOYMENTS = (
     "contact-form/contact-form",
+    "crm-reconcile/crm-reconcile",
+    "crm-sync/crm-sync",
     "deploy-site/deploy-site",
     "github-push/github-push",
     "hello/hello",
