@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
@@ -14,7 +15,7 @@ from tests.support.inbox import later, new_delivery, run_state
 TEN = Sharing(max_size=10, max_wait=timedelta(seconds=2))
 
 
-async def gathered(store: DeliveryStore, count: int, seconds: float = 0, **fields: object) -> list[str]:
+async def gathered(store: DeliveryStore, count: int, seconds: float = 0, **fields: Any) -> list[str]:
     made = [new_delivery(sharing=TEN, received_at=later(seconds + n / 1000), **fields) for n in range(count)]
     for new in made:
         await store.accept(new, new.received_at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from receiver.deliveries.store import DeliveryStore
 from tests.support.inbox import NOW, later, new_delivery, new_replay, run_state
 
 
-async def stored(store: DeliveryStore, key: str | None, seconds: float = 0, **fields: object) -> str:
+async def stored(store: DeliveryStore, key: str | None, seconds: float = 0, **fields: Any) -> str:
     """A delivery of that ordering key, received so many seconds after `NOW`."""
     moment = later(seconds)
     new = new_delivery(ordering_key=key, received_at=moment, **fields)
