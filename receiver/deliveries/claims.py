@@ -174,11 +174,12 @@ def revive(
         query = query.where(delivery.c.webhook == of_webhook)
     query = query.order_by(delivery.c.id).limit(_REVIVED_AT_ONCE).with_for_update(of=attempt, skip_locked=True)
     rows = connection.execute(query).all()
-    fresh = {"tries": 0, "deployment_id": None, "flow_id": None, "detail": ""}
+    fresh = {"deployment_id": None, "flow_id": None, "detail": ""}
     for row in rows:
         mine = (attempt.c.delivery_id == row.delivery_id) & (attempt.c.number == row.number)
         due = now if row.batch_id in {None, batches.batch_id(row)} else None
-        connection.execute(update(attempt).where(mine).values(**fresh, due_at=due))
+        tries = 0 if row.batch_id is None else 1  # as formed: what has the same ordering key waits for it
+        connection.execute(update(attempt).where(mine).values(**fresh, due_at=due, tries=tries))
         move(connection, row.delivery_id, row.number, Status.QUEUED, at=now, now=now, source="revival")
     return len(rows), len(rows) == _REVIVED_AT_ONCE
 

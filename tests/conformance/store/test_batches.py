@@ -103,6 +103,16 @@ async def test_order_holds_within_batches_and_among_them(store: DeliveryStore):
     assert [member for member, _ in third.members] == later_hot
 
 
+async def test_a_revived_batch_is_handed_over_once_and_later_ones_of_its_keys_wait_for_it(store: DeliveryStore):
+    await gathered(store, 3, ordering_key="k")
+    (claim,) = await store.claim(10, 60, later(3), "tests")
+    await store.give_up(claim, Reason.DEPLOYMENT_MISSING, "none", later(4))
+    await store.revive("orders/main", later(5))
+    await gathered(store, 2, 6, ordering_key="k")
+    claims = await store.claim(10, 60, later(9), "tests")
+    assert [(each.batch_id, each.members) for each in claims] == [(claim.batch_id, claim.members)]
+
+
 async def test_processes_that_claim_at_once_take_each_delivery_once(stores: list[DeliveryStore]):
     made = await gathered(stores[0], 95)
     claims = await asyncio.gather(
