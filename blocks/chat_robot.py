@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
@@ -10,6 +9,7 @@ from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from blocks import lookup
+from blocks.networks import Networks
 
 
 class ChatRobot(Block):
@@ -38,7 +38,7 @@ class ChatRobot(Block):
     secret: SecretStr | None = Field(
         default=None, description="The secret where the robot demands signatures (DingTalk, Feishu)."
     )
-    allow_networks: list[str] = Field(
+    allow_networks: Networks = Field(
         default_factory=list,
         description="Networks that may be reached besides public addresses, for a platform in your own network.",
     )
@@ -50,13 +50,6 @@ class ChatRobot(Block):
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("begins with http:// or https:// and a host")
         return value
-
-    @field_validator("allow_networks")
-    @classmethod
-    def _are_networks(cls, values: list[str]) -> list[str]:
-        for value in values:
-            ip_network(value)
-        return values
 
     @model_validator(mode="after")
     def _is_private(self) -> Self:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
@@ -11,6 +10,7 @@ from prefect.types import SecretDict
 from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from blocks import lookup
+from blocks.networks import Networks
 
 
 class HttpService(Block):
@@ -66,7 +66,7 @@ class HttpService(Block):
     signature_header: str = Field(default="X-Signature-256", description="The header that carries the signature.")
     signature_prefix: str = Field(default="sha256=", description="What stands before the signature in its header.")
     signature_encoding: Literal["hex", "base64"] = Field(default="hex", description="How the signature is written.")
-    allow_networks: list[str] = Field(
+    allow_networks: Networks = Field(
         default_factory=list,
         description="Networks that may be reached besides public addresses, as `10.20.0.0/16` or `127.0.0.1`.",
     )
@@ -86,13 +86,6 @@ class HttpService(Block):
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError("holds no password, query or fragment: those go into the other fields")
         return value
-
-    @field_validator("allow_networks")
-    @classmethod
-    def _are_networks(cls, values: list[str]) -> list[str]:
-        for value in values:
-            ip_network(value)
-        return values
 
     @field_validator("headers")
     @classmethod
