@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
+from receiver.contract.reply import Reply
 from receiver.ingress.request import RawRequest
+from receiver.ingress.verify.options import SchemeOptions
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,25 @@ class Secrets:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OpenedBody:
+    """What an encrypted body said. It takes the received one's place in all that follows, stored row and replay too."""
+
+    content: bytes
+    content_type: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verified:
-    """Proof that a scheme accepted a request: only `Scheme.verify` makes one. `secret` is the label that matched."""
+    """Proof that a scheme accepted a request: only `Scheme.verify` makes one. `secret` is the label that matched.
+
+    `body` is None where the received body is meant as it is.
+    """
 
     scheme: str
     secret: str | None = None
+    body: OpenedBody | None = None
+    mark: bytes = b""
+    """What every copy of this request carries and no other request does (its signature), for the replay guard."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,21 +61,34 @@ class Carriers:
     """Every place where a scheme's credential travels; masked before anything is stored, logged or passed on.
 
     Header names are lower-case; query and body names are as sent (body fields: top level of JSON and forms).
+    `body_paths` lie deeper in JSON, `("value", "*", "clientState")` with `*` for every item of a list; of XML, every
+    element with the last name of a path.
     """
 
     headers: frozenset[str] = frozenset()
     query: frozenset[str] = frozenset()
     body_fields: frozenset[str] = frozenset()
+    body_paths: frozenset[tuple[str, ...]] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Handshake:
-    """The answer to a sender's check of the URL: no flow, no run, no delivery that counts."""
+    """The answer to a sender's check of the URL: no flow, no run, no delivery that counts.
+
+    `confirm` is an address of the sender's that is fetched first, and whose 2xx is what makes the handshake complete.
+    Its host is the scheme's to check; no redirect is followed.
+    """
 
     status: int = 200
     body: bytes = b""
     content_type: Literal["text/plain", "application/json"] = "text/plain"
     headers: Mapping[str, str] = field(default_factory=dict)
+    confirm: str | None = None
+
+
+Strength = Literal["signed", "secret", "identifier", "none"]
+"""What a scheme proves: the body is the sender's own; the sender knows a secret; no more than a name that others may
+know too; nothing."""
 
 
 class Scheme(ABC):
@@ -70,6 +99,26 @@ class Scheme(ABC):
     """
 
     name: ClassVar[str]
+    about: ClassVar[str] = ""
+    """Whom it is for, in a phrase: `GitHub`, `senders with Authorization: Bearer`."""
+    secret_is: ClassVar[str] = ""
+    """What the secret holds, in a phrase: `the webhook's secret`, `the app's client secret`."""
+    setup: ClassVar[str] = ""
+    """Where it is entered or found at the sender, and what else has to be chosen there; a sentence or none."""
+    strength: ClassVar[Strength] = "signed"
+    id_signed: ClassVar[bool] = False
+    """Whether the signature covers `event_id`: nobody can send the same request again under another id."""
+    guards_replay: ClassVar[bool] = False
+    """Whether one `mark` under two event ids is a replay, unless `replay_guard` says otherwise. Not for senders whose
+    signature does not cover the id and who may truly send the same bytes twice."""
+    content_types: ClassVar[tuple[str, ...]] = ("application/json",)
+    """What this sender's bodies are; none where it may be anything."""
+    options_model: ClassVar[type[SchemeOptions] | None] = None
+    """The options a webhook may set, each with its description; None where there are none."""
+    handshake_is: ClassVar[str] = ""
+    """The sender's check of the URL that is answered without a run, in a phrase: "`url_verification`"."""
+    answer_is: ClassVar[str] = ""
+    """What an accepted request is answered where this sender needs more than any 2xx, in a phrase."""
     needs_secret: ClassVar[bool] = True
     default_max_body: ClassVar[int | None] = None
     hold_invalid: ClassVar[bool] = False
@@ -91,13 +140,23 @@ class Scheme(ABC):
                 "verification", f"the scheme '{self.name}' takes no {', '.join(map(repr, sorted(options)))}"
             )
 
+    @classmethod
+    def options_taken(cls) -> dict[str, str]:
+        """The options a webhook may set, by name, each with what it does."""
+        fields = cls.options_model.model_fields if cls.options_model is not None else {}
+        return {name: field.description or "" for name, field in fields.items()}
+
     @abstractmethod
     def verify(self, request: RawRequest, secrets: Secrets | None, now: datetime) -> Verified:
         """Accept a request or raise `Unverified` with its reason. Compares in constant time, over the raw bytes."""
 
     @abstractmethod
     def sign(self, request: RawRequest, secrets: Secrets | None, now: datetime) -> RawRequest:
-        """The same request as the sender would send it, signed with the current secret (`webhooks send`, tests)."""
+        """The same request as the sender would send it, signed with the current secret (`webhooks send`, tests).
+
+        Raises `Unverified` without a usable secret, `DefinitionError` where only the sender can sign: it alone has the
+        private key.
+        """
 
     @abstractmethod
     def carriers(self) -> Carriers:
@@ -110,3 +169,22 @@ class Scheme(ABC):
     def handshake_methods(self) -> frozenset[str]:
         """Methods besides the webhook's own with which this sender's handshake may come."""
         return frozenset()
+
+    def answer(self, request: RawRequest, secrets: Secrets | None, now: datetime) -> Reply | None:  # noqa: ARG002
+        """The answer that this sender needs to a request which `verify` accepted; None where any 2xx will do.
+
+        Given to accepted, filtered, held and duplicate requests alike, unless the webhook has a `response`.
+        """
+        return None
+
+    def documents(self, request: RawRequest) -> tuple[str, ...]:  # noqa: ARG002
+        """The https URLs that must be fetched before this request can be judged: certificates, lists of keys.
+
+        Nothing of the request is proven yet: the scheme has checked the host of each, or raises `Unverified`. What was
+        fetched is in `request.documents` when `handshake`, `verify` and `answer` are asked.
+        """
+        return ()
+
+    def outdated(self, request: RawRequest) -> bool:  # noqa: ARG002
+        """Whether newer documents might serve a request better than the ones it has: a key that is not listed yet."""
+        return False
