@@ -149,6 +149,9 @@ class SampleRequest(BaseModel):
         default=None, pattern="^[A-Za-z]{1,20}$", description="The method; default the webhook's first."
     )
     headers: list[tuple[str, str]] = Field(default=[], max_length=100, description="Pairs of name and value.")
+    params: dict[str, str] = Field(
+        default={}, max_length=20, description="Values of the parameters of the webhook's path, by name."
+    )
     query: str = Field(default="", max_length=8000, description="The raw query without `?`.")
     body_base64: str | None = Field(default=None, description="The body's bytes in Base64.")
     example: str | None = Field(default=None, max_length=100, description="An example to start from, by name.")

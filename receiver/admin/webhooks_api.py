@@ -144,6 +144,7 @@ def _add_sending(router: APIRouter, services: AdminServices, desk: WebhookDesk) 
         wanted = Sample(
             method=sample.method.upper() if sample.method else None,
             headers=sample.headers,
+            params=sample.params,
             query=sample.query,
             body=body,
             example=sample.example,

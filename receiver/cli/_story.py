@@ -141,12 +141,11 @@ def _timeline(delivery: Mapping[str, Any], runs: Mapping[str, Any], manner: Mann
 
 
 def _attempt(attempt: Mapping[str, Any], run: Mapping[str, Any] | None, manner: Manner) -> Iterator[Text]:
-    marks = [attempt.get(name) for name in ("cause", "actor")] + (["edited body"] if attempt.get("edited") else [])
     yield from _head(f"Attempt {attempt['number']}")
     yield (
         Text("  ")
         .append_text(status_text(attempt["status"]))
-        .append(printable("  ".join(["", attempt["deployment"], *filter(None, marks)])))
+        .append(printable(f"  {attempt['deployment']}  {_cause(attempt)}"))
     )
     if where := attempt["flow_run_url"] or attempt["flow_run_id"]:
         yield _fact("run", where)
@@ -163,6 +162,14 @@ def _attempt(attempt: Mapping[str, Any], run: Mapping[str, Any] | None, manner: 
     if left := len(run["task_runs"]) - _MOST_TASKS:
         yield from _lines(f"… {left} more tasks; --json has them", "    ", "dim") if left > 0 else ()
     yield from _log(run["logs"], more=run["more_logs"], manner=manner)
+
+
+def _cause(attempt: Mapping[str, Any]) -> str:
+    """Why there is this attempt, in words."""
+    if attempt["cause"] == "request":
+        return "started by the request"
+    edited = " with an edited body" if attempt["edited"] else ""
+    return f"replayed by {attempt['actor']}{edited}"
 
 
 def _state(state: Mapping[str, Any], manner: Manner) -> Iterator[Text]:

@@ -181,9 +181,10 @@ def open_client(timeout: float = 60) -> Iterator[AdminClient]:
 
 
 def _connection_of_this_shell() -> Connection:
-    from receiver.settings import HomeSettings, HttpSettings
+    from receiver.settings import load_settings
 
-    return find_connection(os.environ, HomeSettings().home, HttpSettings().local_url)
+    settings = load_settings()
+    return find_connection(os.environ, settings.state.home, settings.http.local_url)
 
 
 @contextmanager

@@ -83,9 +83,9 @@ def deploy(
 
 def find_project() -> Path:
     """The folder of `WEBHOOKS_PROJECT`, default the current one; raises `CommandFailed` when it is none."""
-    from receiver.settings import SupervisorSettings
+    from receiver.settings import load_settings
 
-    project = SupervisorSettings().project.resolve()
+    project = load_settings().supervisor.project.resolve()
     if not (project / "prefect.yaml").is_file():
         raise CommandFailed(
             f"There is no prefect.yaml in {project}. Run this in the project's folder, or set WEBHOOKS_PROJECT to it."
@@ -161,9 +161,9 @@ def prefect_environment() -> dict[str, str]:
     """Our environment, with the Prefect that the receiver of this home uses where none is named."""
     environment = dict(os.environ)
     if not environment.get("PREFECT_API_URL"):
-        from receiver.settings import HomeSettings
+        from receiver.settings import load_settings
 
-        home = HomeSettings().home
+        home = load_settings().state.home
         with suppress(OSError, ValueError):
             written = json.loads((home / "receiver.json").read_text(encoding="utf-8"))
             if not (url := written.get("prefect_api_url")):

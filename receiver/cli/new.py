@@ -67,9 +67,9 @@ def new(
 
 
 def _project() -> Path:
-    from receiver.settings import SupervisorSettings
+    from receiver.settings import load_settings
 
-    project = SupervisorSettings().project.resolve()
+    project = load_settings().supervisor.project.resolve()
     if not project.is_dir():
         raise CommandFailed(f"{project} is not a folder. Run this in the project's folder, or set WEBHOOKS_PROJECT.")
     return project

@@ -31,6 +31,9 @@ def send(
     data: Annotated[str | None, typer.Option(help="Send this JSON.")] = None,
     example: Annotated[str | None, typer.Option(hidden=True)] = None,  # not available yet: the receiver says so
     header: Annotated[list[str] | None, typer.Option(help="A header, `X-GitHub-Event: push`; may be repeated.")] = None,
+    path_param: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the webhook's path; may be repeated.")
+    ] = None,
     query: Annotated[str, typer.Option(help="The query, `a=1&b=2`.")] = "",
     method: Annotated[str | None, typer.Option(help="The method; default the webhook's first.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the run's end and print each change.")] = False,
@@ -44,7 +47,7 @@ def send(
     Example: webhooks send orders --data '{"id": 7}' --wait
     """
     with connected() as client:
-        sample = make_sample(file, data, example, header or [], query, method)
+        sample = make_sample(file, data, example, header or [], path_param or [], query, method)
         answer = client.request("POST", f"/webhooks/{quote(key, safe='')}/send", content=sample)
         identity, good = answer["delivery_id"], answer["status"] < HTTPStatus.BAD_REQUEST
         if not as_json:
@@ -73,7 +76,13 @@ def _wait(client: AdminClient, delivery_id: str, *, quiet: bool) -> dict[str, An
 
 
 def make_sample(
-    file: Path | None, data: str | None, example: str | None, headers: list[str], query: str, method: str | None
+    file: Path | None,
+    data: str | None,
+    example: str | None,
+    headers: list[str],
+    path_params: list[str],
+    query: str,
+    method: str | None,
 ) -> dict[str, Any]:
     """The body of the admin API's `send` route; raises `CommandFailed` for options that exclude each other."""
     if sum(given is not None for given in (file, data, example)) > 1:
@@ -86,6 +95,7 @@ def make_sample(
     return {
         "method": method.upper() if method else None,
         "headers": [list(pair) for pair in pairs],
+        "params": dict(_path_parameter(word) for word in path_params),
         "query": query.removeprefix("?"),
         "body_base64": None if body is None else base64.b64encode(body).decode("ascii"),
         "example": example,
@@ -97,6 +107,13 @@ def _header(line: str) -> tuple[str, str]:
     if not colon or not name.strip():
         raise CommandFailed(f"--header {line!r}: write it as 'Name: value'.")
     return name.strip(), value.strip()
+
+
+def _path_parameter(word: str) -> tuple[str, str]:
+    name, equals, value = word.partition("=")
+    if not equals or not name or not value:
+        raise CommandFailed(f"--path-param {word!r}: write it as NAME=VALUE.")
+    return name, value
 
 
 def _read(file: Path) -> bytes:

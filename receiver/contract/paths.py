@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 _LITERAL = re.compile(r"[A-Za-z0-9._~-]+", re.ASCII)
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]{0,63})\}", re.ASCII)
@@ -36,3 +38,17 @@ def check_path(value: Any) -> str:
 def path_parameters(path: str) -> tuple[str, ...]:
     """The names of a path's parameters, in order."""
     return tuple(_PARAMETER.findall(path))
+
+
+def filled_path(path: str, values: Mapping[str, str]) -> str:
+    """The path with a value for each of its parameters, as it stands in a URL. Raises ValueError that names the misfit.
+
+    >>> filled_path("shops/{shop}/orders", {"shop": "a b/c"})
+    'shops/a%20b%2Fc/orders'
+    """
+    names = path_parameters(path)
+    if missing := [name for name in names if not values.get(name)]:
+        raise ValueError(f"needs a value for {{{missing[0]}}}")
+    if unknown := sorted(set(values) - set(names)):
+        raise ValueError(f"has no {{{unknown[0]}}}")
+    return _PARAMETER.sub(lambda found: quote(values[found[1]], safe=""), path)

@@ -6,11 +6,12 @@ The signature never leaves this process: the caller sees the answer alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from receiver.contract.errors import DefinitionError
+from receiver.contract.paths import filled_path
 from receiver.ingress.answers import Answer
 from receiver.ingress.intake import Intake
 from receiver.ingress.request import RawRequest
@@ -25,12 +26,13 @@ _LOOPBACK = "127.0.0.1"
 class Sample:
     """A request to be signed and sent to a webhook of our own.
 
-    `method` is None where the webhook's first method is to be taken; `query` is the raw query without `?`; `example`
-    names a stored request to start from.
+    `method` is None where the webhook's first method is to be taken; `params` are the values of a custom path's
+    parameters; `query` is the raw query without `?`; `example` names a stored request to start from.
     """
 
     method: str | None = None
     headers: Sequence[tuple[str, str]] = ()
+    params: Mapping[str, str] = field(default_factory=dict)
     query: str = ""
     body: bytes | None = None
     example: str | None = None
@@ -51,11 +53,9 @@ class SampleSender:
         webhook = self._catalog.routes.by_key(key)
         if webhook is None:
             raise DefinitionError("key", f"there is no webhook '{key}'; `webhooks list` names them")
-        if webhook.path is not None and "{" in webhook.path:
-            raise DefinitionError("path", f"'{webhook.path}' has parameters: send to the full URL with curl instead")
         if sample.example is not None:
             raise DefinitionError("example", "is not available yet: give the body with --file or --data")
-        path, body = webhook.path or webhook.key, sample.body or b""
+        path, body = _path(webhook, sample.params), sample.body or b""
         query = f"?{sample.query}" if sample.query else ""
         unsigned = RawRequest(
             method=sample.method or webhook.methods[0],
@@ -74,6 +74,14 @@ class SampleSender:
             raise DefinitionError("verification.secret", str(error)) from None
         signed = webhook.scheme.sign(unsigned, secrets, unsigned.received_at)
         return await self._intake.take(_SampleArrival(signed, path))
+
+
+def _path(webhook: Webhook, params: Mapping[str, str]) -> str:
+    path = webhook.path or webhook.key
+    try:
+        return filled_path(path, params)
+    except ValueError as error:
+        raise DefinitionError("params", f"'{path}' {error}") from None
 
 
 class _SampleArrival:

@@ -124,10 +124,9 @@ def source_of_test(scaffold: Scaffold) -> str:
 
 
 def trial(scaffold: Scaffold) -> str:
-    """The command that sends a first request; of a path with parameters the address, for a person fills those in."""
-    if path_parameters(scaffold.path or ""):
-        return f"POST http://127.0.0.1:8000/api/webhooks/{scaffold.path}"
-    return f"webhooks send {scaffold.key} --data '{json.dumps(SAMPLE)}'"
+    """The command that sends a first request."""
+    params = "".join(f" --path-param {name}=1" for name in path_parameters(scaffold.path or ""))
+    return f"webhooks send {scaffold.key}{params} --data '{json.dumps(SAMPLE)}'"
 
 
 def _value(value: Any) -> str:

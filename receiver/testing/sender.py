@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
 from receiver.contract.definition import WebhookDefinition
 from receiver.contract.errors import Unverified
-from receiver.contract.paths import path_parameters
+from receiver.contract.paths import filled_path
 from receiver.ingress.request import RawRequest
 from receiver.ingress.verify.base import Scheme, Secrets
 
@@ -82,12 +80,10 @@ def secrets_of_nobody() -> Secrets:
 
 def _own_path(definition: WebhookDefinition, params: Mapping[str, str]) -> str:
     pattern = definition.path or definition.key
-    names = path_parameters(pattern)
-    if unknown := sorted(set(params) - set(names)):
-        raise ValueError(f"params: the path '{pattern}' has no {{{unknown[0]}}}")
-    if missing := [name for name in names if name not in params]:
-        raise ValueError(f"params: give {missing[0]!r}: the path of this webhook is '{pattern}'")
-    return re.sub(r"\{(\w+)\}", lambda match: quote(str(params[match[1]]), safe=""), pattern)
+    try:
+        return filled_path(pattern, {name: str(value) for name, value in params.items()})
+    except ValueError as error:
+        raise ValueError(f"params: the path '{pattern}' {error}") from None
 
 
 def _body(sample: Sample) -> dict[str, Any]:

@@ -230,7 +230,8 @@ async def test_a_deployment_that_is_not_there_yet_is_a_warning(api):
 async def test_a_sample_is_sent_and_its_answer_told(api):
     async with api.client("write") as caller:
         await caller.post("/webhooks", json=OPEN)
-        content = {"method": "put", "headers": [["X-A", "1"]], "query": "a=1", "body_base64": "eyJhIjoxfQ=="}
+        content = {"method": "put", "headers": [["X-A", "1"]], "params": {"id": "7"}, "query": "a=1"}
+        content["body_base64"] = "eyJhIjoxfQ=="
         answer = (await caller.post("/webhooks/orders/send", json=content)).json()
         assert answer == {
             "status": 202,
@@ -246,10 +247,11 @@ async def test_a_sample_is_sent_and_its_answer_told(api):
             assert (await caller.post("/webhooks/orders/send", json=wrong)).status_code == 422, wrong
         assert (await caller.post("/webhooks/nobody/send", json={})).status_code == 404
     (key, sample), (_, second) = api.outside.sent
-    assert (key, sample.method, sample.headers, sample.query, sample.body) == (
+    assert (key, sample.method, sample.headers, sample.params, sample.query, sample.body) == (
         "orders",
         "PUT",
         [("X-A", "1")],
+        {"id": "7"},
         "a=1",
         b'{"a":1}',
     )

@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from typer.testing import CliRunner
 
+from receiver.cli import app
 from receiver.cli.client import CommandFailed, Connection, find_connection
 
 DEFAULT = "http://127.0.0.1:8000"
@@ -59,3 +61,12 @@ def test_a_missing_key_file_names_the_next_step(tmp_path):
 
 def test_a_connection_never_shows_its_key():
     assert "whk_" not in repr(Connection(DEFAULT, "whk_mine"))
+
+
+@pytest.mark.parametrize("command", ["list", "deploy", "new orders"])
+def test_a_setting_that_cannot_be_used_ends_a_command_with_one_line(command, monkeypatch):
+    monkeypatch.setenv("WEBHOOKS_PORT", "abc")
+    ended = CliRunner().invoke(app, command.split())
+    assert ended.exit_code == 1
+    [line] = ended.stderr.splitlines()
+    assert line.startswith("webhooks: WEBHOOKS_PORT Input should be a valid integer")

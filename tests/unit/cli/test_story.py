@@ -50,7 +50,7 @@ def delivery(**fields: Any) -> dict[str, Any]:
 
 def attempt(**fields: Any) -> dict[str, Any]:
     usual = {"number": 1, "status": "failed", "deployment": "orders/main", "flow_run_id": "r", "flow_run_url": None}
-    return {**usual, "detail": "", **fields}
+    return {**usual, "detail": "", "cause": "request", "actor": None, "edited": False, **fields}
 
 
 def runs(message: str = "boom", *, logs: int = 0, reply: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -82,10 +82,12 @@ def test_states_tasks_and_log_lines_of_the_run_are_told_and_the_cause_at_the_end
     assert text.endswith(f"out of stock\n  Run it again once its cause is mended: webhooks replay {IDENTITY}")
 
 
-def test_a_replay_tells_its_cause_who_asked_and_that_its_body_was_edited():
-    assert "replay  ci  edited body" in told(
-        delivery(attempts=[attempt(cause="replay", actor="ci", edited=True)]), of=runs()
-    )
+def test_an_attempt_tells_why_there_is_one_who_asked_and_that_its_body_was_edited():
+    replay = attempt(cause="replay", actor="ci")
+    assert "failed  orders/main  started by the request\n" in told(delivery(attempts=[attempt()]), of=runs())
+    assert "failed  orders/main  replayed by ci\n" in told(delivery(attempts=[replay]), of=runs())
+    edited = told(delivery(attempts=[{**replay, "edited": True}]), of=runs())
+    assert "replayed by ci with an edited body\n" in edited
 
 
 def test_the_reply_of_a_flow_is_told_with_status_headers_and_body():

@@ -1,10 +1,11 @@
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.contract.paths import MAX_LENGTH, MAX_SEGMENTS, check_path, path_parameters
+from receiver.contract.paths import MAX_LENGTH, MAX_SEGMENTS, check_path, filled_path, path_parameters
 
 
 @pytest.mark.parametrize(
@@ -60,3 +61,17 @@ def test_any_text_is_a_path_or_a_value_error_and_a_path_stays_one(text: str):
         return
     assert check_path(path) == path
     assert path.isascii()
+
+
+def test_a_path_is_filled_with_values_that_stay_one_segment():
+    assert filled_path("shops/{shop}/orders/{id}", {"id": "7", "shop": "ä/b?"}) == "shops/%C3%A4%2Fb%3F/orders/7"
+    assert filled_path("orders", {}) == "orders"
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [({}, "needs a value for {shop}"), ({"shop": ""}, "needs a value for {shop}"), ({"shop": "1", "x": "2"}, "{x}")],
+)
+def test_a_path_that_cannot_be_filled_names_the_parameter(values: dict[str, str], words: str):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        filled_path("shops/{shop}", values)

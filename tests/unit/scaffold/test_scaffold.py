@@ -118,7 +118,8 @@ def test_what_is_written_is_python_and_says_what_was_asked_for(wanted):
     compile(test, "test", "exec")
     assert ('mode="sync"' in flow) is ("== 201" in test) is wanted.sync
     assert ("ip_allowlist" in flow) is wanted.is_open
-    assert ('params={"shop_id": "1"}' in test) is trial(wanted).startswith("POST http") is (wanted.path is not None)
+    has_path = wanted.path is not None
+    assert ('params={"shop_id": "1"}' in test) is ("--path-param shop_id=1" in trial(wanted)) is has_path
     assert max(map(len, (flow + test).splitlines())) <= 120
 
 
