@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 from flows.request_body import optional_text, required_text
 
@@ -18,6 +18,23 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Amount = Annotated[
     Decimal, Field(max_digits=18, decimal_places=4), WithJsonSchema({"type": ["number", "string"], "maxLength": 40})
 ]
+
+
+class Numbered(Protocol):
+    """A line that has a number."""
+
+    @property
+    def number(self) -> int: ...
+
+
+NumberedLine = TypeVar("NumberedLine", bound=Numbered)
+
+
+def told_apart(lines: list[NumberedLine]) -> list[NumberedLine]:
+    """The lines of an order; raises ValueError when two have the same number."""
+    if len({line.number for line in lines}) < len(lines):
+        raise ValueError("two lines have the same number")
+    return lines
 
 
 class OrderLine(BaseModel):
@@ -52,15 +69,7 @@ class Order(BaseModel):
     currency: str = Field(pattern=r"^[A-Z]{3}$")
     customer_name: optional_text(200) = None  # type: ignore[valid-type]  # likewise
     customer_email: optional_text(254) = None  # type: ignore[valid-type]  # likewise
-    lines: list[OrderLine] = Field(max_length=MOST_LINES)
-
-    @field_validator("lines")
-    @classmethod
-    def _told_apart(cls, lines: list[OrderLine]) -> list[OrderLine]:
-        numbers = [line.number for line in lines]
-        if len(set(numbers)) < len(numbers):
-            raise ValueError("two lines have the same number")
-        return lines
+    lines: Annotated[list[OrderLine], Field(max_length=MOST_LINES), AfterValidator(told_apart)]
 
     @model_validator(mode="after")
     def _has_an_age(self) -> Order:

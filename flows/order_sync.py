@@ -9,52 +9,15 @@ header `X-Signature-256: sha256=...`. It may send in any order and as often as i
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Any
-
 from prefect import flow
 from pydantic import ValidationError
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    DateTime,
-    Dialect,
-    ForeignKey,
-    Integer,
-    MetaData,
-    Numeric,
-    String,
-    Table,
-    TypeDecorator,
-    UniqueConstraint,
-)
-from sqlalchemy.types import TypeEngine
+from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Integer, MetaData, String, Table, UniqueConstraint
 
+from flows.exact_decimal import Exact
 from flows.nodes import upsert_with_lines
 from flows.order_message import Order
 from flows.request_body import json_schema, unprocessable
 from receiver import Context, Reply, webhook
-
-
-class Exact(TypeDecorator[Decimal]):
-    """A decimal with four places that stays exact: `NUMERIC`, and text on SQLite, which would keep a float."""
-
-    impl = Numeric(18, 4)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """The column's type in that database."""
-        return dialect.type_descriptor(String(24) if dialect.name == "sqlite" else Numeric(18, 4))
-
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
-        """Four places, on SQLite as text."""
-        places = None if value is None else value.quantize(Decimal("0.0001"))
-        return f"{places:f}" if places is not None and dialect.name == "sqlite" else places
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ARG002 (SQLAlchemy's)
-        """The decimal again."""
-        return None if value is None else Decimal(value)
-
 
 _TABLES = MetaData()
 
