@@ -37,6 +37,8 @@ from receiver.ingress.endpoint import WebhookEndpoint, for_webhooks
 from receiver.ingress.intake import Intake, Wiring
 from receiver.ingress.parameter_rules import rules_of
 from receiver.ingress.parameters import StoredContexts
+from receiver.ingress.prove import Prover
+from receiver.ingress.remote import RemoteDocuments
 from receiver.ingress.request_log import RequestLog
 from receiver.ingress.sample import SampleSender
 from receiver.ingress.vault import Vault
@@ -121,7 +123,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
     intake = Intake(
         Wiring(
             catalog=catalog,
-            vault=vault,
+            prover=Prover(vault, RemoteDocuments()),
             store=deliveries,
             tickets=tickets,
             rendezvous=rendezvous,

@@ -11,6 +11,7 @@ import orjson
 
 from receiver.contract.reasons import Reason
 from receiver.contract.reply import Reply
+from receiver.ingress.verify.base import Handshake
 from receiver.replies.render import as_http
 
 Header = tuple[str, str]
@@ -59,6 +60,7 @@ _REFUSALS: Final[Mapping[Reason, _Refusal]] = {
     Reason.ENCODING_INVALID: _Refusal(400, "Body not readable", "The body is not what its Content-Encoding says."),
     Reason.RATE_LIMITED: _Refusal(429, "Too many requests", "Send again after the time in Retry-After.", retry=True),
     Reason.SECRET_UNAVAILABLE: _LATER,
+    Reason.DOCUMENT_UNAVAILABLE: _LATER,
     Reason.STORE_UNAVAILABLE: _LATER,
     Reason.DEFINITION_BROKEN: _LATER,
     Reason.INTERNAL_ERROR: _Refusal(500, "Internal error", "This request could not be handled. Send it again later."),
@@ -116,7 +118,7 @@ def accepted(delivery_id: str, status_url: str, *, header_id: str, extra: Sequen
 
 
 def replied(reply: Reply, delivery_id: str, *, extra: Sequence[Header] = ()) -> Answer:
-    """A reply as HTTP: the webhook's configured response, rendered."""
+    """A reply as HTTP: the webhook's configured response, rendered, or the answer its scheme's sender needs."""
     status, headers, body, media_type = as_http(reply)
     return _answer(status, body, media_type, delivery_id, [*headers, *extra])
 
@@ -127,9 +129,9 @@ def problem(status: int, detail: str, header_id: str, extra: Sequence[Header] = 
     return _answer(status, _json(body), PROBLEM, header_id, extra)
 
 
-def raw(status: int, body: bytes, content_type: str, delivery_id: str, extra: Sequence[Header] = ()) -> Answer:
-    """An answer whose bytes the scheme chose, such as a handshake's."""
-    return _answer(status, body, content_type, delivery_id, extra)
+def handshake(said: Handshake, delivery_id: str) -> Answer:
+    """The answer to a sender's check of the URL, whose bytes its scheme chose."""
+    return _answer(said.status, said.body, said.content_type, delivery_id, list(said.headers.items()))
 
 
 def _answer(

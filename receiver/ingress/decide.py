@@ -33,8 +33,18 @@ LONGEST_KEY = 200
 
 
 @dataclass(frozen=True, kw_only=True)
+class Proven:
+    """A request whose source is proven, with the body that its scheme opened; `answer` is what its sender needs."""
+
+    request: RawRequest
+    verified: Verified
+    answer: Reply | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """What becomes of a verified request. `reply` is the configured response, rendered; None for the plain answer."""
+    """What becomes of a verified request. `reply` is the configured response, rendered, else the answer that the
+    scheme's sender needs; None for the plain answer."""
 
     status: Status
     reason: Reason | None = None
@@ -63,22 +73,21 @@ def admit(webhook: Webhook, *, method: str, client_ip: str, content_length: int 
         raise Refused(Reason.BODY_TOO_LARGE, f"{content_length} bytes announced, {webhook.max_body} allowed")
 
 
-def verify(
-    webhook: Webhook, request: RawRequest, secrets: Secrets | None, now: datetime
-) -> tuple[Verified | None, Handshake | None]:
+def verify(webhook: Webhook, request: RawRequest, secrets: Secrets | None, now: datetime) -> Proven | Handshake:
     """Prove where the request comes from, over its raw bytes; raises `Refused`. A handshake is answered at once."""
     handshake = webhook.scheme.handshake(request, secrets, now)
     if handshake is not None:
-        return None, handshake
+        return handshake
     if request.method not in webhook.methods:
         raise Refused(Reason.METHOD_NOT_ALLOWED, f"{request.method} is only for this sender's handshake")
-    return webhook.scheme.verify(request, secrets, now), None
+    verified = webhook.scheme.verify(request, secrets, now)
+    answer = webhook.scheme.answer(request, secrets, now)
+    return Proven(request=_opened(request, verified), verified=verified, answer=answer)
 
 
 def judge(
     webhook: Webhook,
-    request: RawRequest,
-    verified: Verified,
+    proven: Proven,
     *,
     params: Mapping[str, str],
     delivery_id: str,
@@ -89,9 +98,13 @@ def judge(
 
     `rules` are the deployment's, None where they are not known (yet): Prefect checks the parameters again.
     """
-    body = inflate(request.wire_body, request.header("content-encoding"), webhook.max_body)
-    if body is not request.body:
-        request = replace(request, body=body)
+    request, verified = proven.request, proven.verified
+    if verified.body is None:
+        body = inflate(request.wire_body, request.header("content-encoding"), webhook.max_body)
+        if body is not request.body:
+            request = replace(request, body=body)
+    else:
+        body = request.body
     redacted = redact(request, webhook.scheme.carriers())
     document: dict[str, Any] = {}
     made = _Made()
@@ -120,13 +133,13 @@ def judge(
         else:
             by_reference = travels_by_reference(len(body), parsed.files)
             status = _judge_one(webhook, document, body, made, now=now, rules=rules, by_reference=by_reference)
-        reply = _reply(webhook, document, now)
+        reply = _reply(webhook, document, now) or proven.answer
     except Unusable as error:
         held = webhook.hold_invalid
-        reply = None
+        reply = proven.answer
         if held and document:
             with suppress(Unusable):
-                reply = _reply(webhook, document, now)
+                reply = _reply(webhook, document, now) or reply
         return Judgement(
             status=Status.HELD if held else Status.REJECTED,
             reason=error.reason,
@@ -150,6 +163,15 @@ def judge(
         notes=made.notes,
         parts=parts,
     )
+
+
+def _opened(request: RawRequest, verified: Verified) -> RawRequest:
+    """The request as it was before its body was encrypted."""
+    if verified.body is None:
+        return request
+    headers = [pair for pair in request.headers if pair[0].lower() not in {"content-type", "content-encoding"}]
+    headers.append(("content-type", verified.body.content_type))
+    return replace(request, headers=tuple(headers), body=verified.body.content)
 
 
 @dataclass

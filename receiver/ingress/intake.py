@@ -22,14 +22,14 @@ from receiver.deliveries.tickets import Tickets
 from receiver.ingress import answers, synchronous
 from receiver.ingress.answers import Answer
 from receiver.ingress.client_ip import Networks, client_ip
-from receiver.ingress.decide import Judgement, admit, judge, verify
+from receiver.ingress.decide import Judgement, Proven, admit, judge
 from receiver.ingress.parameter_rules import ParameterRules
 from receiver.ingress.parts import CONTENT_TYPE, Part
+from receiver.ingress.prove import Prover
 from receiver.ingress.redact import Redacted, redact
 from receiver.ingress.request import RawRequest
 from receiver.ingress.request_log import RequestLog
-from receiver.ingress.vault import SecretUnavailable, Vault
-from receiver.ingress.verify.base import Secrets, Verified
+from receiver.ingress.verify.base import Handshake
 from receiver.ingress.webhook import Webhook
 from receiver.prefect_gateway import DeploymentRef
 from receiver.replies.rendezvous import HungUp, Outcome, Rendezvous
@@ -75,7 +75,7 @@ class Wiring:
     dispatcher."""
 
     catalog: Catalog[Webhook]
-    vault: Vault
+    prover: Prover
     store: DeliveryStore
     tickets: Tickets
     rendezvous: Rendezvous
@@ -96,7 +96,7 @@ class _Progress:
     began: float
     request: RawRequest
     found: Found[Webhook] | None = None
-    verified: Verified | None = None
+    proven: Proven | None = None
     judgement: Judgement | None = None
     unjudged: Redacted | None = None
 
@@ -167,23 +167,16 @@ class Intake:
         head = progress.request
         admit(webhook, method=head.method, client_ip=head.client_ip, content_length=_content_length(head))
         progress.request = request = await self._whole(arrival, head, webhook)
-        secrets = await self._secrets(webhook)
         now = progress.received_at
-        progress.verified, handshake = verify(webhook, request, secrets, now)
-        if handshake is not None:
-            self._log(progress, "handshake", handshake.status)
-            return answers.raw(
-                handshake.status,
-                handshake.body,
-                handshake.content_type,
-                progress.delivery_id,
-                list(handshake.headers.items()),
-            )
-        assert progress.verified is not None and progress.found is not None
+        proven = await self._w.prover.prove(webhook, request, now)
+        if isinstance(proven, Handshake):
+            self._log(progress, "handshake", proven.status)
+            return answers.handshake(proven, progress.delivery_id)
+        progress.proven, progress.request = proven, proven.request
+        assert progress.found is not None
         progress.judgement = judgement = judge(
             webhook,
-            request,
-            progress.verified,
+            proven,
             params=progress.found.params,
             delivery_id=progress.delivery_id,
             now=now,
@@ -241,6 +234,7 @@ class Intake:
             shown_id=awaited,
             status_url=self._status_url(awaited, progress.received_at),
             now=progress.received_at,
+            needed=judgement.reply,
             extra=extra,
         )
 
@@ -248,16 +242,8 @@ class Intake:
         body = await arrival.read(webhook.max_body)
         return replace(head, body=body, wire_body=body)
 
-    async def _secrets(self, webhook: Webhook) -> Secrets | None:
-        if webhook.secret is None:
-            return None
-        try:
-            return await self._w.vault.resolve(webhook.secret)
-        except SecretUnavailable as error:
-            raise Refused(Reason.SECRET_UNAVAILABLE, str(error)) from None
-
     def _accepted(self, progress: _Progress, webhook: Webhook, judgement: Judgement, stored: Stored) -> Answer:
-        """Accepted, filtered, held and duplicate answer alike: the configured response, else the plain one."""
+        """Accepted, filtered, held and duplicate answer alike: the response, the scheme's answer, or the plain one."""
         extra: list[answers.Header] = []
         shown_id = stored.id
         if stored.duplicate_of is not None:
@@ -312,7 +298,7 @@ class Intake:
         judgement, request = progress.judgement, progress.request
         redacted = progress.redacted
         known = self._w.known_deployment(webhook.deployment)
-        verified = progress.verified
+        verified = progress.proven.verified if progress.proven else None
         return NewDelivery(
             id=progress.delivery_id,
             webhook=webhook.key,

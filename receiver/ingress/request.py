@@ -1,7 +1,7 @@
 """A request as it arrived, before anything of it is believed."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
@@ -13,6 +13,7 @@ class RawRequest:
     `?`, `headers` in order of arrival with lower-case names and Latin-1 decoded values, `body` the bytes after
     transport decoding (chunks joined) and, where `content_encoding` was gzip or deflate, `body` is the inflated and
     `wire_body` the received form. `url` is the URL as the sender sees it (public URL, raw path and query).
+    `documents` are the certificates or keys that its scheme asked for, by their URL.
     """
 
     method: str
@@ -24,6 +25,7 @@ class RawRequest:
     client_ip: str
     url: str
     received_at: datetime
+    documents: Mapping[str, bytes] = field(default_factory=dict)
 
     def header(self, name: str) -> str | None:
         """The first value of a header, by lower-case name; None when it is absent."""

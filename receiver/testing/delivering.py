@@ -64,6 +64,7 @@ def _delivered(let_in: LetIn, ran: Ran | Handover) -> Delivered:
             shown_id=delivery_id,
             status_url=door.status_url(delivery_id),
             now=let_in.now,
+            needed=let_in.judgement.reply,
         )
         reason = bad_reply or reason
     delivered = Delivered(

@@ -18,6 +18,7 @@ from receiver.ingress.parameter_rules import ParameterRules
 from receiver.ingress.parse import parse_body
 from receiver.ingress.parts import CONTENT_TYPE
 from receiver.ingress.request import RawRequest
+from receiver.ingress.verify.base import Handshake
 from receiver.ingress.webhook import Webhook
 from receiver.testing.sender import BASE_URL, secrets_of_nobody, sign
 from receiver.webhooks.catalog import Routes
@@ -100,13 +101,10 @@ def _knock(
     size = len(request.wire_body)
     admit(webhook, method=request.method, client_ip=request.client_ip, content_length=size)
     request, secrets = sign(request, webhook.scheme, now) if signed else (request, secrets_of_nobody())
-    verified, handshake = verify(webhook, request, secrets, now)
-    if verified is None:
-        assert handshake is not None
-        headers = list(handshake.headers.items())
-        answer = answers.raw(handshake.status, handshake.body, handshake.content_type, delivery_id, headers)
-        return TurnedAway(answer=answer, status="handshake")
-    judgement = judge(webhook, request, verified, params=found.params, delivery_id=delivery_id, now=now, rules=rules)
+    proven = verify(webhook, request, secrets, now)
+    if isinstance(proven, Handshake):
+        return TurnedAway(answer=answers.handshake(proven, delivery_id), status="handshake")
+    judgement = judge(webhook, proven, params=found.params, delivery_id=delivery_id, now=now, rules=rules)
     if judgement.status is Status.SPLIT:
         return _only_part(webhook, judgement, delivery_id, now)
     if judgement.status is Status.QUEUED and judgement.reason is None:
@@ -114,7 +112,7 @@ def _knock(
             webhook=webhook,
             judgement=judgement,
             delivery_id=delivery_id,
-            content_type=request.header("content-type"),
+            content_type=proven.request.header("content-type"),
             body=judgement.redacted.body,
             now=now,
         )

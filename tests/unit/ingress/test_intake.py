@@ -42,7 +42,7 @@ def broken_intake(stream: Any) -> Intake:
     return Intake(
         Wiring(
             catalog=catalog,
-            vault=nothing,
+            prover=nothing,
             store=nothing,
             tickets=nothing,
             rendezvous=nothing,

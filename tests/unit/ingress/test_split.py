@@ -13,7 +13,7 @@ from receiver.contract.parse import parse_definition
 from receiver.contract.reasons import Reason
 from receiver.contract.templates import compile_template
 from receiver.deliveries.lifecycle import Status
-from receiver.ingress.decide import Judgement, judge
+from receiver.ingress.decide import Judgement, Proven, judge
 from receiver.ingress.parts import MOST_PARTS, items_of
 from receiver.ingress.request import RawRequest
 from receiver.ingress.verify.base import Verified
@@ -38,8 +38,8 @@ def judged(data: Any, **fields: Any) -> Judgement:
         url="http://127.0.0.1:8000/api/webhooks/crm",
         received_at=NOW,
     )
-    verified = Verified(scheme="none", secret=None)
-    return judge(webhook, request, verified, params={}, delivery_id="the-request", now=NOW)
+    proven = Proven(request=request, verified=Verified(scheme="none", secret=None))
+    return judge(webhook, proven, params={}, delivery_id="the-request", now=NOW)
 
 
 def test_each_item_is_a_delivery_that_sees_itself_as_the_body():
