@@ -17,11 +17,13 @@ _MAX_TEXT, _MAX_ITEMS, _MAX_DEPTH, _MAX_LINE = 300, 20, 6, 4_000
 
 _CREDENTIAL = re.compile(
     r"authori[sz]ation|cookie|passw(or)?d|passphrase|secret|token|credential|signature"
-    r"|(api|access|private|auth|client|signing)[-_ ]?key|^(x-)?key$|^auth$|^sig$",
+    r"|(api|access|private|auth|client|signing)[-_ ]?key|^(x-)?key$|^auth$|^sig$|^session$",
     re.IGNORECASE,
 )
 _IN_URL = re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://)[^/?#\s@]*@", re.IGNORECASE)
 _IN_QUERY = re.compile(r"(?P<before>[?&](?P<name>[^=&#\s]+)=)[^&#\s]*")
+_IN_PATH = re.compile(r"(?P<before>https://hooks\.slack\.com/)[^?#\s\"']+", re.IGNORECASE)
+"""Whoever has such an address may speak in the chat: all of it is the credential."""
 
 
 def masked(value: Any) -> str:
@@ -33,6 +35,7 @@ def masked(value: Any) -> str:
 def masked_text(text: str) -> str:
     """Text with the credentials of its URLs hidden: `https://user:password@host?token=x`."""
     text = _IN_URL.sub(rf"\g<before>{HIDDEN}@", text)
+    text = _IN_PATH.sub(rf"\g<before>{HIDDEN}", text)
     return _IN_QUERY.sub(
         lambda found: f"{found['before']}{HIDDEN}" if _CREDENTIAL.search(found["name"]) else found[0], text
     )
@@ -56,7 +59,7 @@ def _shown(value: Any, depth: int) -> Any:
         return f"({len(value)} items)"
     if isinstance(value, Mapping):
         shown = {
-            str(name): HIDDEN if item is not None and _CREDENTIAL.search(str(name)) else _shown(item, depth + 1)
+            str(name): HIDDEN if _is_credential(str(name), item) else _shown(item, depth + 1)
             for name, item in list(value.items())[:_MAX_ITEMS]
         }
         return shown | ({"...": f"({len(value)} items)"} if len(value) > _MAX_ITEMS else {})
@@ -64,3 +67,10 @@ def _shown(value: Any, depth: int) -> Any:
         items = [_shown(item, depth + 1) for item in list(value)[:_MAX_ITEMS]]
         return items + ([f"... ({len(value)} items)"] if len(value) > _MAX_ITEMS else [])
     return masked_text(str(value))[:_MAX_TEXT]
+
+
+def _is_credential(name: str, value: Any) -> bool:
+    """Whether a value of that name is hidden. A list under `key` names columns, as the nodes for records take it."""
+    if value is None or (name.lower() == "key" and isinstance(value, list | tuple)):
+        return False
+    return _CREDENTIAL.search(name) is not None

@@ -30,6 +30,9 @@ class Call:
         Account(name="bot", password=SecretStr("s3cret")),
         Call(url="https://bot:s3cret@example.com/?token=s3cret", api_key="s3cret"),
         "https://example.com/hook?a=1&api_key=s3cret&b=2",
+        {"key": "s3cret"},
+        "https://hooks.slack.com/commands/T1/2/s3cret",
+        "https://oapi.dingtalk.com/robot/sendBySession?session=s3cret",
         ["postgresql://user:s3cret@db/name"],
         b"s3cret",
     ],
@@ -43,6 +46,11 @@ def test_what_is_no_credential_is_shown():
         "table": "customers",
         "values": {"email": "a@b.c", "key_figures": 3, "note": None},
     }
+
+
+def test_columns_that_a_node_is_given_as_its_key_are_shown():
+    given = {"table": "customers", "key": ["email"], "changes": [{"key": ["id", "source"]}]}
+    assert json.loads(masked(given)) == given
 
 
 def test_a_masked_field_keeps_its_name_and_an_empty_one_is_seen_to_be_empty():
