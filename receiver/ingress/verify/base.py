@@ -101,8 +101,8 @@ class Scheme(ABC):
     name: ClassVar[str]
     about: ClassVar[str] = ""
     """Whom it is for, in a phrase: `GitHub`, `senders with Authorization: Bearer`."""
-    secret_is: ClassVar[str] = ""
-    """What the secret holds, in a phrase: `the webhook's secret`, `the app's client secret`."""
+    to_enter: ClassVar[str] = ""
+    """What is to be entered as the secret, in a phrase: `the webhook's secret`, `the app's client secret`."""
     setup: ClassVar[str] = ""
     """Where it is entered or found at the sender, and what else has to be chosen there; a sentence or none."""
     strength: ClassVar[Strength] = "signed"

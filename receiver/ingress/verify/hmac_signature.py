@@ -16,8 +16,8 @@ from receiver.ingress.verify.base import Carriers, Scheme, Secrets, Verified
 from receiver.ingress.verify.hmac_options import HmacOptions
 from receiver.ingress.verify.keys import decode_keys, find_match
 from receiver.ingress.verify.options import read_options
-from receiver.ingress.verify.timestamps import check_age, format_timestamp, parse_timestamp
-from receiver.ingress.verify.wire import one_header, with_headers, without_headers
+from receiver.ingress.verify.timestamps import check_age, format_timestamp, parse_timestamp, read_field
+from receiver.ingress.verify.wire import one_header, with_field, with_headers, without_headers
 
 MOST_ENTRIES = 32
 """Entries of a signature header past which it is malformed: each costs a comparison for each secret."""
@@ -31,6 +31,10 @@ class HmacScheme(Scheme):
     """
 
     name = "hmac"
+    about = "any sender that signs with a shared secret, described by data"
+    to_enter = "the signing secret"
+    content_types = ()
+    options_model = HmacOptions
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         """Take the fields of `HmacOptions`; raises `DefinitionError`."""
@@ -44,19 +48,21 @@ class HmacScheme(Scheme):
         presented = [entry[len(self._prefix) :] for entry in entries if entry.startswith(self._prefix)]
         if not any(presented):
             raise Unverified(Reason.SIGNATURE_MALFORMED, f"no signature begins with '{self.options.prefix}'")
-        seconds = parse_timestamp(timestamp, self.options.timestamp_unit) if self.options.has_timestamp else 0.0
-        label = self._matching_secret(presented, request, timestamp, keys)
-        if label is None:
-            raise Unverified(Reason.SIGNATURE_MISMATCH)
+        seconds = parse_timestamp(timestamp, self.options.timestamp_unit) if self.options.has_timestamp_header else None
+        label, signature = self._matching_secret(presented, request, timestamp, keys)
         # After the signature, so that this reason in the log means: it was the sender, and a clock is wrong.
-        if self.options.has_timestamp and self.options.tolerance is not None:
+        if self.options.timestamp_field is not None:
+            seconds = read_field(request.body, self.options.timestamp_field, self.options.timestamp_unit)
+        if seconds is not None and self.options.tolerance is not None:
             check_age(seconds, now, tolerance=self.options.tolerance, applies=self.options.tolerance_applies)
-        return Verified(scheme=self.name, secret=label)
+        return Verified(scheme=self.name, secret=label, mark=signature)
 
     def sign(self, request: RawRequest, secrets: Secrets | None, now: datetime) -> RawRequest:
         """The request with the sender's signature, timestamp, and an id where one is signed and missing."""
         _, key = decode_keys(secrets, self.options.key)[0]
         timestamp = format_timestamp(now, self.options.timestamp_unit)
+        if self.options.timestamp_field is not None:
+            request = with_field(request, self.options.timestamp_field, int(timestamp))
         present = {name.lower() for name, _ in request.headers}
         added = {name: _new_id(request, now) for name in self.options.content.header_names if name not in present}
         if self.options.timestamp_header is not None:
@@ -104,7 +110,8 @@ class HmacScheme(Scheme):
 
     def _matching_secret(
         self, presented: list[bytes], request: RawRequest, timestamp: bytes, keys: list[tuple[str, bytes]]
-    ) -> str | None:
+    ) -> tuple[str, bytes]:
+        """The label of the secret that signed, and the signature; raises `Unverified` where none of them did."""
         bodies = [request.wire_body] if request.wire_body == request.body else [request.wire_body, request.body]
         expected = [
             (label, self._signature(key, self.options.content.render(request, body, timestamp)))
@@ -113,7 +120,10 @@ class HmacScheme(Scheme):
         ]
         if self.options.encoding == "base64url":  # padded or not, as senders please
             presented = [signature.rstrip(b"=") for signature in presented]
-        return find_match(presented, expected)
+        label = find_match(presented, expected)
+        if label is None:
+            raise Unverified(Reason.SIGNATURE_MISMATCH)
+        return label, next(value for owner, value in expected if owner == label and value in presented)
 
     def _signature(self, key: bytes, pieces: list[bytes]) -> bytes:
         digest = _digest(key, pieces, self.options.algorithm)

@@ -29,11 +29,17 @@ class SignedContent:
     """A compiled template. Tokens: {body}, {timestamp}, {method}, {path}, {query}, {url}, {header:NAME}."""
 
     pieces: tuple[Piece, ...]
+    url: str | None = None
+    """What `{url}` stands for, where that is not the request's own."""
+
+    def covers(self, kind: Kind) -> bool:
+        """Whether such a token is signed."""
+        return any(piece.kind == kind for piece in self.pieces)
 
     @property
     def covers_timestamp(self) -> bool:
         """Whether `{timestamp}` is signed."""
-        return any(piece.kind == "timestamp" for piece in self.pieces)
+        return self.covers("timestamp")
 
     @property
     def header_names(self) -> tuple[str, ...]:
@@ -62,10 +68,10 @@ class SignedContent:
             case "query":
                 return request.query_string.encode("utf-8", "surrogatepass")
             case "url":
-                return request.url.encode("utf-8", "surrogatepass")
+                return (self.url or request.url).encode("utf-8", "surrogatepass")
 
 
-def compile_signed_content(template: str) -> SignedContent:
+def compile_signed_content(template: str, *, url: str | None = None) -> SignedContent:
     """Compile a template; `{{` and `}}` are braces. Raises ValueError in words for the definition's author."""
     pieces: list[Piece] = []
     position = 0
@@ -81,7 +87,7 @@ def compile_signed_content(template: str) -> SignedContent:
     _add_text(pieces, template[position:])
     if all(piece.kind == "text" for piece in pieces):
         raise ValueError(f"signs nothing of the request; tokens are {_listed()}")
-    return SignedContent(tuple(pieces))
+    return SignedContent(tuple(pieces), url)
 
 
 def _add_text(pieces: list[Piece], text: str) -> None:

@@ -6,6 +6,8 @@ import re
 from datetime import datetime
 from typing import Literal
 
+import orjson
+
 from receiver.contract.errors import Unverified
 from receiver.contract.reasons import Reason
 
@@ -20,6 +22,20 @@ def parse_timestamp(text: bytes, unit: Unit) -> float:
     if not _DIGITS.fullmatch(text):
         raise Unverified(Reason.TIMESTAMP_MALFORMED, "the timestamp is not a plain number")
     return int(text) / (1000 if unit == "ms" else 1)
+
+
+def read_field(body: bytes, name: str, unit: Unit) -> float:
+    """Unix seconds of a timestamp in a JSON body whose signature is good: a number or its text. Raises `Unverified`."""
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        data = None
+    value = data.get(name) if isinstance(data, dict) else None
+    if value is None:
+        raise Unverified(Reason.TIMESTAMP_MISSING, f"the body has no field '{name}'")
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise Unverified(Reason.TIMESTAMP_MALFORMED, f"the field '{name}' is not a plain number")
+    return parse_timestamp(str(value).encode("utf-8", "replace"), unit)
 
 
 def check_age(seconds: float, now: datetime, *, tolerance: int, applies: Applies) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import quote_plus, unquote_plus
 
+import orjson
+
 from receiver.contract.errors import Unverified
 from receiver.contract.reasons import Reason
 from receiver.ingress.request import RawRequest
@@ -45,6 +47,18 @@ def with_query_value(request: RawRequest, name: str, value: str) -> RawRequest:
     kept = [part for part in request.query_string.split("&") if part and unquote_plus(part.partition("=")[0]) != name]
     query_string = "&".join([*kept, f"{quote_plus(name)}={quote_plus(value)}"])
     return replace(request, query_string=query_string, url=f"{request.url.partition('?')[0]}?{query_string}")
+
+
+def with_field(request: RawRequest, name: str, value: int) -> RawRequest:
+    """The request with this field in its JSON object; the request itself where its body is none."""
+    try:
+        data = orjson.loads(request.wire_body)
+    except orjson.JSONDecodeError:
+        return request
+    if not isinstance(data, dict) or data.get(name) == value:
+        return request
+    body = orjson.dumps({**data, name: value})
+    return replace(request, body=body, wire_body=body)
 
 
 def header_text(value: bytes) -> str:
