@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import TaskRunContext
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.states import Scheduled
 
 from blocks.errors import Failed, InvalidInput, TryAgain
 from flows.nodes._node import node
@@ -51,6 +53,7 @@ async def start_deployment(
     name: str,
     parameters: Mapping[str, Any] | None = None,
     *,
+    at: datetime | None = None,
     wait: bool = False,
     timeout: float = 600.0,  # noqa: ASYNC109 (the word its callers know; it bounds the waiting alone)
     key: str = "",
@@ -64,6 +67,7 @@ async def start_deployment(
     Args:
         name: `flow-name/deployment-name`.
         parameters: The flow's parameters.
+        at: When it is to run, with a zone; default now. It is no part of what makes two starts one.
         wait: Wait until that run has ended.
         timeout: Seconds to wait, at most 3600.
         key: Tells two starts with the same parameters in one run apart. Without it they are one start, so that
@@ -79,10 +83,12 @@ async def start_deployment(
     """
     if not 0 < timeout <= MAX_WAIT:
         raise InvalidInput(f"timeout is over 0 and at most {MAX_WAIT:.0f} seconds, not {timeout}")
+    if at is not None and (at.tzinfo is None or wait):
+        raise InvalidInput("at is a moment with a zone, and nobody waits for a run of later")
     planned = plan(name, parameters, origin=_origin(), key=key)
     try:
         async with get_client() as client:
-            run = await _start(client, **planned)
+            run = await _start(client, at=at, **planned)
             if wait:
                 run = await _finished(client, run, timeout)
     except PrefectHTTPStatusError as error:
@@ -95,13 +101,18 @@ async def start_deployment(
     return {"id": str(run.id), "name": run.name, "state": run.state_name or "Scheduled"}
 
 
-async def _start(client: PrefectClient, name: str, parameters: dict[str, Any], idempotency_key: str) -> FlowRun:
+async def _start(
+    client: PrefectClient, name: str, parameters: dict[str, Any], idempotency_key: str, at: datetime | None
+) -> FlowRun:
     try:
         deployment = await client.read_deployment_by_name(name)
     except ObjectNotFound:
         raise InvalidInput(f"there is no deployment {name!r}; `prefect deployment ls` shows those there are") from None
     return await client.create_flow_run_from_deployment(
-        deployment.id, parameters=parameters, idempotency_key=idempotency_key
+        deployment.id,
+        parameters=parameters,
+        idempotency_key=idempotency_key,
+        state=None if at is None else Scheduled(scheduled_time=at),
     )
 
 

@@ -1,5 +1,6 @@
 """What `start_deployment` asks Prefect for."""
 
+from datetime import UTC, datetime
 from importlib import import_module
 
 import pytest
@@ -9,6 +10,7 @@ from flows.nodes import start_deployment
 
 plan = import_module("flows.nodes.start_deployment").plan
 NAME = "deploy-site/deploy-site"
+SOON = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def key(*args, **kwargs) -> str:
@@ -60,3 +62,9 @@ def test_what_json_cannot_hold_is_refused(value):
 async def test_outside_a_run_there_is_nothing_it_could_belong_to():
     with pytest.raises(InvalidInput, match="runs inside a flow"):
         await start_deployment.fn(NAME)
+
+
+@pytest.mark.parametrize("options", [{"at": SOON.replace(tzinfo=None)}, {"at": SOON, "wait": True}])
+async def test_a_moment_has_a_zone_and_is_not_waited_for(options):
+    with pytest.raises(InvalidInput, match="a moment with a zone"):
+        await start_deployment.fn(NAME, **options)
