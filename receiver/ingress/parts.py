@@ -37,19 +37,23 @@ class Part:
 def items_of(template: Template, document: Mapping[str, Any]) -> Sequence[Any]:
     """The items of a request, at most 1,000; a single object is a list of one, since XML cannot tell the two apart.
 
-    Raises Unusable (`split_error`).
+    A GET or DELETE without a body is one event too: its query tells it. Raises Unusable (`split_error`).
     """
     try:
         items = template.render({"context": document})
     except TemplateError as error:
         raise Unusable(Reason.SPLIT_ERROR, f"split: {error}") from None
-    if isinstance(items, Mapping):
+    if isinstance(items, Mapping) or (items is None and _tells_by_query(document)):
         return [items]
     if not isinstance(items, list):
         raise Unusable(Reason.SPLIT_ERROR, f"split: gives {type(items).__name__}, not a list of events")
     if len(items) > MOST_PARTS:
         raise Unusable(Reason.SPLIT_ERROR, f"split: {len(items)} events in one request, at most {MOST_PARTS} are taken")
     return items
+
+
+def _tells_by_query(document: Mapping[str, Any]) -> bool:
+    return document["data"] is None and document["method"] in {"GET", "DELETE"}
 
 
 def body_of(item: Any) -> bytes:

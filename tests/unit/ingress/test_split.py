@@ -22,13 +22,13 @@ from receiver.ingress.webhook import compile_webhook
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def judged(data: Any, **fields: Any) -> Judgement:
+def judged(data: Any, method: str = "POST", **fields: Any) -> Judgement:
     """What becomes of a request with this body at a webhook with `split`."""
     usual = {"key": "crm", "deployment": "crm/main", "verification": {"scheme": "none"}, "split": "{{$context.data}}"}
     webhook = compile_webhook(parse_definition({**usual, **fields}, by="code"), revision=1, state="enabled")
     body = json.dumps(data).encode()
     request = RawRequest(
-        method="POST",
+        method=method,
         path="/api/webhooks/crm",
         query_string="a=1",
         headers=(("content-type", "application/json"),),
@@ -94,6 +94,12 @@ def test_what_is_no_list_or_too_long_cannot_be_split(data: Any, words: str):
 def test_a_single_object_is_a_list_of_one_and_an_empty_list_has_no_parts():
     assert [part.document["data"] for part in judged({"n": 1}).parts] == [{"n": 1}]
     assert judged([]).parts == ()
+
+
+def test_a_get_without_a_body_is_one_event_that_its_query_tells():
+    [part] = judged(None, method="GET", methods=["GET", "PUT"]).parts
+    assert (part.document["data"], part.document["query"], part.body) == (None, {"a": "1"}, b"null")
+    assert judged(None).reason is Reason.SPLIT_ERROR
 
 
 def test_a_missing_list_is_named():
