@@ -27,8 +27,11 @@ DEPLOYMENTS = (
     "crm-reconcile/crm-reconcile",
     "crm-sync/crm-sync",
     "deploy-site/deploy-site",
+    "erp-orders/erp-orders",
     "github-push/github-push",
+    "gitlab-pipeline/gitlab-pipeline",
     "hello/hello",
+    "iot-telemetry/iot-telemetry",
     "order-sync/order-sync",
 )
 
