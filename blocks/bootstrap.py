@@ -23,7 +23,7 @@ from blocks import WebhookSecret, WebhooksReceiver, lookup
 
 BLOCK_TYPES: tuple[type[Block], ...] = tuple(getattr(blocks, name) for name in blocks.__all__)
 
-EXAMPLE_SECRETS = ("github", "gitlab", "contact-form", "order-sync", "crm-sync", "erp-orders", "iot-telemetry")
+EXAMPLE_SECRETS = ("github", "gitlab", "slack", "contact-form", "order-sync", "crm-sync", "erp-orders", "iot-telemetry")
 """The `webhook-secret` blocks that the example workflows name."""
 
 
