@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from receiver.contract.errors import Unverified
+from receiver.contract.errors import DefinitionError, Unverified
 from receiver.contract.reasons import Reason
 from receiver.ingress.redact import redact
 from receiver.ingress.request import RawRequest
@@ -84,7 +84,8 @@ def test_header_names_count_in_any_case_and_query_names_as_they_are(recording: R
     shouted = replace(request, headers=tuple((name.upper(), value) for name, value in request.headers))
     assert scheme_of(recording).verify(shouted, Secrets(recording.secret), NOW).secret == "current"
     if recording.proof[0] == "query":
-        renamed = replace(request, query_string=request.query_string.replace("code=", "CODE="))
+        name = recording.proof[1]
+        renamed = replace(request, query_string=request.query_string.replace(f"{name}=", f"{name.upper()}="))
         assert refusal(recording, renamed) in MISSING
 
 
@@ -136,7 +137,7 @@ def test_without_a_usable_secret_the_door_is_closed_also_for_who_signs_with_it(r
     for useless in ("", " ", "\n", *recording.bad_secrets):
         try:
             request = recording.signed(useless)
-        except ValueError:
+        except (ValueError, LookupError, TypeError):  # no secret to sign with
             request = recording.signed()
         closed = refusal(recording, request, Secrets(useless, ("",)))
         assert closed is Reason.SECRET_UNAVAILABLE
@@ -195,8 +196,14 @@ def test_a_timestamp_that_is_no_plain_number_is_malformed(recording: Recording, 
 @every_scheme
 def test_what_we_sign_is_what_the_sender_signs(recording: Recording):
     scheme, secrets = scheme_of(recording), Secrets(recording.secret, (recording.other_secret,))
+    if recording.sender_alone_signs:
+        with pytest.raises(DefinitionError, match="replay"):
+            scheme.sign(recording.plain, secrets, NOW)
+        return
     signed = scheme.sign(recording.plain, secrets, NOW)
     assert scheme.verify(signed, secrets, NOW).secret == "current"
+    if recording.varies:
+        return
     expected = recording.signed()
     assert recording.proof_text(signed) == recording.proof_text(expected)
     assert sorted(signed.headers) == sorted(expected.headers)

@@ -23,11 +23,12 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """One way of one scheme. `signer` writes credential or signature with nothing but the standard library.
+    """One way of one scheme. `signer` writes credential or signature without anything of ours.
 
     `proof` is where the credential or signature travels; case does not matter in its first `ignored_start` characters.
     `moment`: it signs when it was sent, for 300 s. `signed_headers`: other headers it signs, a timestamp's last.
-    `bad_secrets` are values that are no secret for this scheme, besides empty ones.
+    `bad_secrets` are values that are no secret for this scheme, besides empty ones. `varies`: no two signatures of one
+    request are alike. `sender_alone_signs`: the secret is a public key.
     """
 
     id: str
@@ -45,6 +46,8 @@ class Recording:
     handshake: RawRequest | None = None
     handshake_answer: bytes = b""
     bad_secrets: tuple[str, ...] = ()
+    varies: bool = False
+    sender_alone_signs: bool = False
 
     def signed(self, secret: str | None = None, *, at: datetime = NOW, plain: RawRequest | None = None) -> RawRequest:
         """The request as the sender sends it."""
