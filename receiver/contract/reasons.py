@@ -31,6 +31,7 @@ class Reason(StrEnum):
     TIMESTAMP_MALFORMED = "timestamp_malformed"
     TIMESTAMP_OUTSIDE_TOLERANCE = "timestamp_outside_tolerance"
     SECRET_UNAVAILABLE = "secret_unavailable"  # noqa: S105 (the name of a cause)
+    CERTIFICATE_INVALID = "certificate_invalid"
     DOCUMENT_UNAVAILABLE = "document_unavailable"
 
     # verified, but cannot be used: refused or held

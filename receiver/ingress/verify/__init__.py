@@ -31,14 +31,15 @@ def build_scheme(verification: Mapping[str, Any]) -> Scheme:
     scheme = SCHEMES.get(name) if isinstance(name, str) else None
     if scheme is None:
         raise DefinitionError("verification.scheme", f"there is no scheme {name!r}{near(name, frozenset(SCHEMES))}")
-    if scheme.needs_secret and not (isinstance(secret, str) and secret.strip()):
+    built = scheme(options)
+    if built.takes_secret() and not (isinstance(secret, str) and secret.strip()):
         raise DefinitionError(
             "verification.secret",
             f"the scheme '{name}' needs the reference of a secret, e.g. block:webhook-secret/name",
         )
-    if not scheme.needs_secret and secret is not None:
+    if not built.takes_secret() and secret is not None:
         raise DefinitionError("verification.secret", f"the scheme '{name}' checks no secret; leave it out")
-    return scheme(options)
+    return built
 
 
 def _find_schemes() -> dict[str, type[Scheme]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from datetime import datetime
+from typing import ClassVar
 
 from receiver.contract.errors import Unverified
 from receiver.contract.reasons import Reason
@@ -20,11 +21,16 @@ class Bearer(Scheme):
     """The sender shows a fixed token: `Authorization: Bearer <secret>`. The body is not signed."""
 
     name = "bearer"
+    about = "senders with `Authorization: Bearer`"
+    to_enter = "the token"
+    setup = "The body is not signed: use HTTPS."
+    strength = "secret"
+    content_types = ()
 
     def verify(self, request: RawRequest, secrets: Secrets | None, now: datetime) -> Verified:  # noqa: ARG002 (contract)
         """Accept a request whose token is one of the secrets."""
         keys = decode_keys(secrets)
-        label = find_match([_credential(request, b"bearer")], keys)
+        label = find_match([credential_of(request, b"bearer")], keys)
         if label is None:
             raise Unverified(Reason.CREDENTIAL_WRONG)
         return Verified(scheme=self.name, secret=label)
@@ -43,11 +49,16 @@ class Basic(Scheme):
     """The sender logs in: `Authorization: Basic ...`; the secret is `user:password` in UTF-8. No signature."""
 
     name = "basic"
+    about = "senders with `Authorization: Basic`"
+    to_enter = "`user:password`"
+    setup = "The body is not signed: use HTTPS."
+    strength = "secret"
+    content_types: ClassVar[tuple[str, ...]] = ()
 
     def verify(self, request: RawRequest, secrets: Secrets | None, now: datetime) -> Verified:  # noqa: ARG002 (contract)
         """Accept a request whose user and password are those of one of the secrets."""
         logins = _logins(secrets)
-        label = find_match([_decoded(_credential(request, b"basic"))], logins)
+        label = find_match([_decoded(credential_of(request, b"basic"))], logins)
         if label is None:
             raise Unverified(Reason.CREDENTIAL_WRONG)
         return Verified(scheme=self.name, secret=label)
@@ -62,7 +73,8 @@ class Basic(Scheme):
         return Carriers(headers=frozenset({_HEADER}))
 
 
-def _credential(request: RawRequest, scheme: bytes) -> bytes:
+def credential_of(request: RawRequest, scheme: bytes) -> bytes:
+    """What follows `Bearer` or `Basic` (given in lower case) in the Authorization header. Raises `Unverified`."""
     malformed = Reason.CREDENTIAL_MALFORMED
     value = one_header(request, (_HEADER,), missing=Reason.CREDENTIAL_MISSING, malformed=malformed)
     kind, _, credential = value.partition(b" ")

@@ -61,8 +61,8 @@ class Carriers:
     """Every place where a scheme's credential travels; masked before anything is stored, logged or passed on.
 
     Header names are lower-case; query and body names are as sent (body fields: top level of JSON and forms).
-    `body_paths` lie deeper in JSON, `("value", "*", "clientState")` with `*` for every item of a list; of XML, every
-    element with the last name of a path.
+    `body_paths` lie deeper in JSON, `("value", "*", "clientState")` with `*` for every item of a list; of XML and
+    forms, every element or field with the last name of a path.
     """
 
     headers: frozenset[str] = frozenset()
@@ -140,6 +140,10 @@ class Scheme(ABC):
                 "verification", f"the scheme '{self.name}' takes no {', '.join(map(repr, sorted(options)))}"
             )
 
+    def takes_secret(self) -> bool:
+        """Whether this webhook has a secret; some schemes have none with certain options."""
+        return self.needs_secret
+
     @classmethod
     def options_taken(cls) -> dict[str, str]:
         """The options a webhook may set, by name, each with what it does."""
@@ -176,6 +180,13 @@ class Scheme(ABC):
         Given to accepted, filtered, held and duplicate requests alike, unless the webhook has a `response`.
         """
         return None
+
+    def unchanging(self, data: Any, body: bytes) -> bytes:  # noqa: ARG002
+        """What stays the same in every repeat of an event: two of one id that differ in it are two events.
+
+        `data` is the event and `body` its bytes, of a split request those of one item.
+        """
+        return body
 
     def documents(self, request: RawRequest) -> tuple[str, ...]:  # noqa: ARG002
         """The https URLs that must be fetched before this request can be judged: certificates, lists of keys.
