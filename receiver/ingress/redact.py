@@ -66,7 +66,7 @@ def redact(request: RawRequest, carriers: Carriers) -> Redacted:
             hidden = name in carriers.query or is_credential_name(name)
             _add(query, _text(name), MASK if hidden else _text(value))
     content_type = request.header("content-type")
-    body = mask_body(content_type, request.body, carriers.body_fields, MASK)
+    body = mask_body(content_type, request.body, carriers.body_fields, MASK, carriers.body_paths)
     return Redacted(headers=headers, query=query, path=_text(request.path), body=body)
 
 

@@ -1,10 +1,10 @@
-"""Credentials masked inside a body: fields of a JSON object or of a form, at the top level; all else stays as it is."""
+"""Credentials masked inside a body: fields of JSON or of a form, elements of XML; all else stays as it is."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import AnyStr
 from urllib.parse import quote_plus, unquote_plus
 
@@ -12,48 +12,75 @@ from receiver.contract.errors import Unusable
 from receiver.ingress.parse.content_type import parse_media_type
 from receiver.ingress.parse.multipart import split_parts
 
+Path = tuple[str, ...]
+
 _BOM = b"\xef\xbb\xbf"
 _SPACE = re.compile(r"[ \t\r\n]*")
 _JSON = json.JSONDecoder()
 
 
-def mask_body(content_type: str | None, body: bytes, fields: frozenset[str], mask: str) -> bytes:
+def mask_body(
+    content_type: str | None, body: bytes, fields: frozenset[str], mask: str, paths: frozenset[Path] = frozenset()
+) -> bytes:
     """The body with the values of these fields replaced by `mask`; the same object when there is none of them.
 
-    Where it cannot be read well enough to tell, more is masked rather than less.
+    `paths` lie deeper in JSON, `*` for every item of a list; of XML and forms, every element or field with the last
+    name of a path. Where the body cannot be read well enough to tell, more is masked rather than less.
     """
-    if not fields or not body:
+    if not body or not (fields or paths):
         return body
-    if parse_media_type(content_type)[0] == "multipart/form-data":
-        return _mask_multipart(content_type, body, fields, mask)
-    if body.removeprefix(_BOM).lstrip().startswith(b"{"):
-        return _mask_json(body, fields, mask)
-    return _mask_form(body, fields, mask)
+    start = body.removeprefix(_BOM).lstrip()[:1]
+    if start == b"<":
+        return _mask_xml(body, {path[-1] for path in paths}, mask)
+    is_multipart = parse_media_type(content_type)[0] == "multipart/form-data"
+    if start == b"{" and not is_multipart:
+        return _mask_json(body, paths | {(name,) for name in fields}, mask)
+    fields |= {path[-1] for path in paths}
+    return _mask_multipart(content_type, body, fields, mask) if is_multipart else _mask_form(body, fields, mask)
 
 
-def _mask_json(body: bytes, fields: frozenset[str], mask: str) -> bytes:
-    if b"\\" not in body and not any(name.encode() in body for name in fields):
+def _mask_json(body: bytes, paths: frozenset[Path], mask: str) -> bytes:
+    names = {path[-1] for path in paths}
+    if b"\\" not in body and not any(name.encode() in body for name in names):
         return body
     try:
         text = body.decode()
-        spans = list(_value_spans(text, fields))
+        spans = list(_value_spans(text, text.index("{"), paths))
     except (ValueError, IndexError, RecursionError):
-        return _mask_broken_json(body, fields, mask)
+        return _mask_broken_json(body, names, mask)
     return _replaced(text, spans, json.dumps(mask)).encode() if spans else body
 
 
-def _value_spans(text: str, fields: frozenset[str]) -> Iterator[tuple[int, int]]:
-    """Where the values of these keys of the outermost object begin and end."""
-    position = _skip_space(text, text.index("{") + 1)
-    while text[position] != "}":
-        key, position = _JSON.raw_decode(text, position)
-        position = _expect(text, position, ":")
+def _value_spans(text: str, position: int, paths: frozenset[Path]) -> Iterator[tuple[int, int]]:
+    """Where the values at these paths from the object or list at `position` begin and end."""
+    is_object = text[position] == "{"
+    closing = "}" if is_object else "]"
+    position = _skip_space(text, position + 1)
+    while text[position] != closing:
+        step = "*"
+        if is_object:
+            step, position = _JSON.raw_decode(text, position)
+            position = _expect(text, position, ":")
         _, end = _JSON.raw_decode(text, position)
-        if key in fields:
+        further = frozenset(path[1:] for path in paths if path[0] == step)
+        if () in further:
             yield position, end
+        elif further and text[position] in "{[":
+            yield from _value_spans(text, position, further)
         position = _skip_space(text, end)
-        if text[position] != "}":
+        if text[position] != closing:
             position = _expect(text, position, ",")
+
+
+def _mask_xml(body: bytes, names: Collection[str], mask: str) -> bytes:
+    """Whatever stands in elements of these names, also where the document is broken."""
+    if not any(name.encode() in body for name in names):
+        return body
+    listed = b"|".join(re.escape(name.encode()) for name in sorted(names))
+    pattern = re.compile(
+        rb"(<(?:[\w.-]+:)?(?:" + listed + rb")(?:\s[^<>]*)?(?<!/)>)[^<]*(?:<!\[CDATA\[.*?\]\]>[^<]*)*", re.DOTALL
+    )
+    return pattern.sub(lambda found: found[1] + mask.encode(), body)
 
 
 def _expect(text: str, position: int, character: str) -> int:
@@ -68,7 +95,7 @@ def _skip_space(text: str, position: int) -> int:
     return found.end() if found else position
 
 
-def _mask_broken_json(body: bytes, fields: frozenset[str], mask: str) -> bytes:
+def _mask_broken_json(body: bytes, fields: Collection[str], mask: str) -> bytes:
     """Any value that follows one of the names, at any level: of broken JSON nobody knows the top level."""
     names = b"|".join(re.escape(name.encode()) for name in sorted(fields))
     pattern = re.compile(rb'("(?:' + names + rb')"[ \t\r\n]*:[ \t\r\n]*)("(?:[^"\\]|\\.)*"?|[^",}\]\s]+)', re.DOTALL)
@@ -91,7 +118,11 @@ def _mask_pair(pair: bytes, fields: frozenset[str], mask: str) -> bytes:
             return name + b"=" + quote_plus(mask, safe="*").encode()
         case "payload":  # parsing takes the JSON in it for the whole body
             inner = unquote_plus(value.decode("latin-1"), errors="surrogateescape").encode("utf-8", "surrogateescape")
-            masked = _mask_json(inner, fields, mask) if inner.lstrip().startswith(b"{") else inner
+            masked = (
+                _mask_json(inner, frozenset((name,) for name in fields), mask)
+                if inner.lstrip().startswith(b"{")
+                else inner
+            )
             return pair if masked is inner else name + b"=" + quote_plus(masked).encode()
     return pair
 

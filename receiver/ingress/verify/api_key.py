@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -36,6 +36,12 @@ class ApiKey(Scheme):
     """The sender shows a fixed key, by default in `X-API-Key`. The body is not signed: use it over HTTPS only."""
 
     name = "api-key"
+    about = "senders that show a fixed key"
+    to_enter = "the key"
+    setup = "The body is not signed: use HTTPS."
+    strength = "secret"
+    content_types: ClassVar[tuple[str, ...]] = ()
+    options_model: ClassVar[type[SchemeOptions] | None] = ApiKeyOptions
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         """Options: `header` (default `X-API-Key`) or `query`."""

@@ -50,6 +50,12 @@ class GitLab(Scheme):
     """GitLab. With a signing token the signature is needed: a secret token beside it proves nothing more."""
 
     name = "gitlab"
+    about = "GitLab"
+    to_enter = "the webhook's secret token, or its signing token"
+    setup = "With a signing token set the option token to signing: id, time and body are signed then."
+    strength = "secret"
+    options_model = GitLabOptions
+    answer_deadline = 9
     hold_invalid = True
     event_id = "{{$context.headers.idempotency-key}}"
 

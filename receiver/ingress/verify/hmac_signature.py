@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from receiver.contract.errors import Unverified
 from receiver.contract.reasons import Reason
@@ -15,7 +15,7 @@ from receiver.ingress.request import RawRequest
 from receiver.ingress.verify.base import Carriers, Scheme, Secrets, Verified
 from receiver.ingress.verify.hmac_options import HmacOptions
 from receiver.ingress.verify.keys import decode_keys, find_match
-from receiver.ingress.verify.options import read_options
+from receiver.ingress.verify.options import SchemeOptions, read_options
 from receiver.ingress.verify.timestamps import check_age, format_timestamp, parse_timestamp, read_field
 from receiver.ingress.verify.wire import one_header, with_field, with_headers, without_headers
 
@@ -33,8 +33,8 @@ class HmacScheme(Scheme):
     name = "hmac"
     about = "any sender that signs with a shared secret, described by data"
     to_enter = "the signing secret"
-    content_types = ()
-    options_model = HmacOptions
+    content_types: ClassVar[tuple[str, ...]] = ()
+    options_model: ClassVar[type[SchemeOptions] | None] = HmacOptions
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         """Take the fields of `HmacOptions`; raises `DefinitionError`."""

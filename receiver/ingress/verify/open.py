@@ -12,6 +12,9 @@ class Open(Scheme):
     """Anybody may call. Combine it with an address allowlist, or accept that nothing about the sender is known."""
 
     name = "none"
+    about = "anybody; combine it with `ip_allowlist`"
+    strength = "none"
+    content_types = ()
     needs_secret = False
 
     def verify(self, request: RawRequest, secrets: Secrets | None, now: datetime) -> Verified:  # noqa: ARG002 (contract)

@@ -1,116 +1,54 @@
-"""Senders whose signature is an HMAC: one row each, over the scheme `hmac`. A new one is a row here."""
+"""Senders whose signature is an HMAC, as schemes over `hmac`: what a row of `senders.py` says, and what it becomes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar
 
 from receiver.ingress.request import RawRequest
-from receiver.ingress.verify.base import Carriers, Handshake, Scheme, Secrets
-from receiver.ingress.verify.handshakes import slack_challenge
+from receiver.ingress.verify.base import Carriers, Handshake, Scheme, Secrets, Verified
+from receiver.ingress.verify.handshakes import Greeting
+from receiver.ingress.verify.hmac_options import HmacOptions
 from receiver.ingress.verify.hmac_signature import HmacScheme
+from receiver.ingress.verify.keys import decode_keys
 from receiver.ingress.verify.options import refuse_unknown
-
-MIB = 1024 * 1024
+from receiver.ingress.verify.signed_content import compile_signed_content
+from receiver.ingress.verify.wire import first_header
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
     """A sender. `signature` are the fields of `HmacOptions`; `adjustable` the ones a webhook may set besides.
 
-    `event_id` and `max_body` are as in `Scheme`; `body_credentials` are fields of the body that hold a credential of
-    the sender's besides the signature. `handshake` tells the answer to a complete handshake, None for any other
-    request; the scheme verifies the signature before it is given.
+    The rest is as in `Scheme`, where it has the same name. `body_credentials` are fields of the body that hold a
+    credential of the sender's besides the signature. `kind_header` tells events apart whose bodies are the same.
     """
 
     name: str
     about: str
+    to_enter: str
+    setup: str = ""
     signature: Mapping[str, Any]
     event_id: str | None = None
+    split: str | None = None
     max_body: int | None = None
+    answer_deadline: float | None = None
+    content_types: tuple[str, ...] = ("application/json",)
     adjustable: frozenset[str] = frozenset()
     body_credentials: frozenset[str] = frozenset()
-    handshake: Callable[[RawRequest], Handshake | None] | None = field(default=None)
+    kind_header: str | None = None
+    handshake: Greeting | None = None
 
-
-_TOLERANCE = frozenset({"tolerance"})
-
-PRESETS: tuple[Preset, ...] = (
-    Preset(
-        name="github",
-        about="GitHub, secret of the webhook. `ping` is a delivery like any other: a filter leaves it out.",
-        signature={"header": "X-Hub-Signature-256", "prefix": "sha256="},
-        event_id="{{$context.headers.x-github-delivery}}",
-        max_body=25 * MIB,
-    ),
-    Preset(
-        name="stripe",
-        about="Stripe, signing secret of the endpoint with its `whsec_`.",
-        signature={
-            "header": "Stripe-Signature",
-            "separator": ",",
-            "prefix": "v1=",
-            "timestamp_prefix": "t=",
-            "signed": "{timestamp}.{body}",
-            "tolerance_applies": "past",
-        },
-        event_id="{{$context.data.id}}",
-        adjustable=_TOLERANCE,
-    ),
-    Preset(
-        name="slack",
-        about="Slack, signing secret of the app. Answers `url_verification` by itself.",
-        signature={
-            "header": "X-Slack-Signature",
-            "prefix": "v0=",
-            "timestamp_header": "X-Slack-Request-Timestamp",
-            "signed": "v0:{timestamp}:{body}",
-        },
-        event_id="{{$context.data.event_id}}",
-        adjustable=_TOLERANCE,
-        # Slack's older verification token still comes in every body; receivers elsewhere may believe it.
-        body_credentials=frozenset({"token"}),
-        handshake=slack_challenge,
-    ),
-    Preset(
-        name="shopify",
-        about="Shopify, client secret of the app or the key shown under notifications.",
-        signature={"header": ["X-Shopify-Hmac-Sha256", "Shopify-Hmac-Sha256"], "encoding": "base64"},
-        event_id="{{$context.headers.x-shopify-webhook-id}}",
-    ),
-    Preset(
-        name="standard-webhooks",
-        about="Any sender of Standard Webhooks (v1), secret with or without `whsec_`.",
-        signature={
-            "header": "webhook-signature",
-            "separator": " ",
-            "prefix": "v1,",
-            "encoding": "base64",
-            "key": "whsec",
-            "timestamp_header": "webhook-timestamp",
-            "signed": "{header:webhook-id}.{timestamp}.{body}",
-        },
-        event_id="{{$context.headers.webhook-id}}",
-        adjustable=_TOLERANCE,
-    ),
-    Preset(
-        name="svix",
-        about="Svix and who sends through it: Standard Webhooks (v1) under the older header names.",
-        signature={
-            "header": "svix-signature",
-            "separator": " ",
-            "prefix": "v1,",
-            "encoding": "base64",
-            "key": "whsec",
-            "timestamp_header": "svix-timestamp",
-            "signed": "{header:svix-id}.{timestamp}.{body}",
-        },
-        event_id="{{$context.headers.svix-id}}",
-        adjustable=_TOLERANCE,
-    ),
-)
+    @property
+    def id_signed(self) -> bool:
+        """Whether the event id is in the signed body, or in a header that is signed too."""
+        if self.event_id is None:
+            return False
+        content = compile_signed_content(self.signature.get("signed", "{body}"))
+        signed = {f"{{{{$context.headers.{name}}}}}" for name in content.header_names}
+        return self.event_id in signed or "$context.headers" not in self.event_id
 
 
 class PresetScheme(HmacScheme):
@@ -123,30 +61,56 @@ class PresetScheme(HmacScheme):
         refuse_unknown(self.name, options, self.preset.adjustable)
         super().__init__({**self.preset.signature, **options})
 
+    @classmethod
+    def options_taken(cls) -> dict[str, str]:
+        """What the row lets a webhook adjust."""
+        return {name: HmacOptions.model_fields[name].description or "" for name in sorted(cls.preset.adjustable)}
+
+    def verify(self, request: RawRequest, secrets: Secrets | None, now: datetime) -> Verified:
+        """As `hmac`; the mark tells apart also events that differ in nothing but their kind."""
+        verified = super().verify(request, secrets, now)
+        if self.preset.kind_header is None:
+            return verified
+        kind = first_header(request, self.preset.kind_header) or ""
+        return replace(verified, mark=verified.mark + b" " + kind.encode("utf-8", "surrogatepass"))
+
     def carriers(self) -> Carriers:
         """The signature's header, and fields of the body that hold a credential."""
         return Carriers(headers=super().carriers().headers, body_fields=self.preset.body_credentials)
 
     def handshake(self, request: RawRequest, secrets: Secrets | None, now: datetime) -> Handshake | None:
-        """The answer to the sender's check of the URL, once its signature is verified."""
-        answer = self.preset.handshake(request) if self.preset.handshake is not None else None
-        if answer is not None:
-            self.verify(request, secrets, now)
-        return answer
+        """The answer to the sender's check of the URL; where the sender signs that, once its signature is verified."""
+        greeting = self.preset.handshake
+        answer = greeting.answer(request, b"") if greeting is not None else None
+        if greeting is None or answer is None or not greeting.signed:
+            return answer
+        label = self.verify(request, secrets, now).secret
+        keys = dict(decode_keys(secrets, self.options.key))
+        return greeting.answer(request, keys[label or ""])
+
+    def handshake_methods(self) -> frozenset[str]:
+        """The methods of the sender's check."""
+        return self.preset.handshake.methods if self.preset.handshake is not None else frozenset()
 
 
 def scheme_of(preset: Preset) -> type[Scheme]:
     """The row as a scheme, which `build_scheme` finds by its name."""
     attributes = {
         "__module__": __name__,
-        "__doc__": preset.about,
+        "__doc__": f"{preset.about}. {preset.setup}".strip(),
         "name": preset.name,
         "preset": preset,
+        "about": preset.about,
+        "to_enter": preset.to_enter,
+        "setup": preset.setup,
+        "id_signed": preset.id_signed,
+        "guards_replay": preset.event_id is not None and not preset.id_signed,
+        "content_types": preset.content_types,
+        "handshake_is": preset.handshake.about if preset.handshake is not None else "",
         "event_id": preset.event_id,
+        "split": preset.split,
+        "answer_deadline": preset.answer_deadline,
         "default_max_body": preset.max_body,
         "hold_invalid": True,
     }
     return type(f"{preset.name.title().replace('-', '')}Scheme", (PresetScheme,), attributes)
-
-
-SCHEMES: tuple[type[Scheme], ...] = tuple(scheme_of(preset) for preset in PRESETS)

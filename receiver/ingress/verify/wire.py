@@ -16,6 +16,11 @@ LONGEST_VALUE = 8 * 1024
 """Bytes of a credential or signature past which it is malformed: no sender's comes near."""
 
 
+def first_header(request: RawRequest, name: str) -> str | None:
+    """The first value of a header, its name in any case; None when it is absent."""
+    return next((value for key, value in request.headers if key.lower() == name), None)
+
+
 def one_header(request: RawRequest, names: tuple[str, ...], *, missing: Reason, malformed: Reason) -> bytes:
     """The bytes of a header known under one of `names` (lower-case). Raises `Unverified`.
 
@@ -49,7 +54,7 @@ def with_query_value(request: RawRequest, name: str, value: str) -> RawRequest:
     return replace(request, query_string=query_string, url=f"{request.url.partition('?')[0]}?{query_string}")
 
 
-def with_field(request: RawRequest, name: str, value: int) -> RawRequest:
+def with_field(request: RawRequest, name: str, value: int | str) -> RawRequest:
     """The request with this field in its JSON object; the request itself where its body is none."""
     try:
         data = orjson.loads(request.wire_body)
@@ -59,6 +64,13 @@ def with_field(request: RawRequest, name: str, value: int) -> RawRequest:
         return request
     body = orjson.dumps({**data, name: value})
     return replace(request, body=body, wire_body=body)
+
+
+def without_field(data: object, body: bytes, name: str) -> bytes:
+    """The body without this field of its JSON object `data`; as it is where it has none."""
+    if not isinstance(data, dict) or name not in data:
+        return body
+    return orjson.dumps({key: value for key, value in data.items() if key != name}, option=orjson.OPT_SORT_KEYS)
 
 
 def header_text(value: bytes) -> str:

@@ -6,7 +6,9 @@ and fails for a registered scheme that has none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import import_module
@@ -18,7 +20,7 @@ from receiver.ingress.request import RawRequest
 
 NOW = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
 Place = tuple[str, str]
-"""Where a text travels: `("header", lower-case name)` or `("query", name)`."""
+"""Where a text travels: `("header", lower-case name)`, `("query", name)`, `("body", path in JSON)`, `("xml", tag)`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +28,10 @@ class Recording:
     """One way of one scheme. `signer` writes credential or signature without anything of ours.
 
     `proof` is where the credential or signature travels; case does not matter in its first `ignored_start` characters.
-    `moment`: it signs when it was sent, for 300 s. `signed_headers`: other headers it signs, a timestamp's last.
-    `bad_secrets` are values that are no secret for this scheme, besides empty ones. `varies`: no two signatures of one
-    request are alike. `sender_alone_signs`: the secret is a public key.
+    `moment`: it signs when it was sent, for `tolerance` seconds. `signed_headers`: other headers it signs, a
+    timestamp's last; `timed_in_body`: the timestamp stands in the body. `signs_url`: method-independent, the URL too.
+    `bad_secrets` are values that are no secret for this scheme, besides empty ones. `varies`: two signatures of one
+    request need not be alike. `sender_alone_signs`: the secret is a public key.
     """
 
     id: str
@@ -40,7 +43,10 @@ class Recording:
     proof: Place
     ignored_start: int = 0
     signs_body: bool = False
+    signs_url: bool = False
     moment: bool = False
+    tolerance: int = 300
+    timed_in_body: bool = False
     refuses_future: bool = False
     signed_headers: tuple[str, ...] = ()
     handshake: RawRequest | None = None
@@ -55,18 +61,38 @@ class Recording:
 
     def proof_text(self, request: RawRequest) -> str:
         """The credential or signature in a request."""
-        kind, name = self.proof
-        values = request.headers if kind == "header" else tuple(request.query_items())
-        return next(value for key, value in values if key == name)
+        return value_at(request, self.proof)
 
     def with_proof(self, request: RawRequest, *values: str) -> RawRequest:
         """The request with other values in the proof's place, or with none."""
         return with_values(request, self.proof, *values)
 
 
-def with_values(request: RawRequest, place: Place, *values: str) -> RawRequest:
-    """The request with exactly these values in a place."""
+def value_at(request: RawRequest, place: Place) -> str:
+    """What a request holds in a place."""
     kind, name = place
+    match kind:
+        case "body":
+            data = json.loads(request.body)
+            for step in name.split("."):
+                data = data[int(step) if step.isdigit() else step]
+            return str(data)
+        case "xml":
+            found = re.search(f"<{name}>([^<]*)</{name}>".encode(), request.body)
+            assert found is not None
+            return found[1].decode()
+    values = request.headers if kind == "header" else tuple(request.query_items())
+    return next(value for key, value in values if key == name)
+
+
+def with_values(request: RawRequest, place: Place, *values: str) -> RawRequest:
+    """The request with exactly these values in a place; in JSON the last of them counts."""
+    kind, name = place
+    if kind == "body":
+        return with_body(request, _with_field(request.body, name.split("."), values))
+    if kind == "xml":
+        elements = b"".join(b"<%s>%s</%s>" % (name.encode(), _escaped(value), name.encode()) for value in values)
+        return with_body(request, re.sub(f"<{name}>[^<]*</{name}>".encode(), lambda _: elements, request.body))
     if kind == "header":
         kept = [(key, value) for key, value in request.headers if key != name]
         return replace(request, headers=(*kept, *((name, value) for value in values)))
@@ -74,6 +100,22 @@ def with_values(request: RawRequest, place: Place, *values: str) -> RawRequest:
     items += [(name, value) for value in values]
     query_string = "&".join(f"{quote(key)}={quote(value, errors='surrogateescape')}" for key, value in items)
     return replace(request, query_string=query_string)
+
+
+def _with_field(body: bytes, path: Sequence[str], values: Sequence[str]) -> bytes:
+    whole = data = json.loads(body)
+    for step in path[:-1]:
+        data = data[int(step)] if step.isdigit() else data.setdefault(step, {})
+    data.pop(path[-1], None)
+    for value in values:
+        data[path[-1]] = value
+    return json.dumps(whole, separators=(",", ":")).encode()
+
+
+def _escaped(value: str) -> bytes:
+    """As text of an element; control characters, which XML cannot hold, as `?`."""
+    plain = (character if character.isalnum() else f"&#{max(ord(character), 63)};" for character in value)
+    return "".join(plain).encode()
 
 
 def with_body(request: RawRequest, body: bytes) -> RawRequest:

@@ -79,6 +79,17 @@ RECORDINGS = (
         bad_secrets=("no colon", ":", "user:"),
     ),
     Recording(
+        id="pipedrive",
+        verification={"scheme": "pipedrive"},
+        secret=_LOGIN,
+        other_secret=_OTHER_LOGIN,
+        plain=_PLAIN,
+        signer=_basic,
+        proof=("header", "authorization"),
+        ignored_start=len("Basic"),
+        bad_secrets=("no colon", ":", "user:"),
+    ),
+    Recording(
         id="gitlab secret token",
         verification={"scheme": "gitlab"},
         secret=_KEY,
