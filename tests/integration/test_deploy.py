@@ -23,6 +23,8 @@ from tests.support.waiting import eventually
 
 PROJECT = Path(__file__).parents[2]
 DEPLOYMENTS = (
+    "chat-expiry/chat-expiry",
+    "chat-message/chat-message",
     "contact-form/contact-form",
     "crm-reconcile/crm-reconcile",
     "crm-sync/crm-sync",
