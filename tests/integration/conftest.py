@@ -54,3 +54,23 @@ async def records(
     yield name
     await connections.close()
     lookup.forget()
+
+
+@pytest.fixture
+async def default_records(
+    request: pytest.FixtureRequest, runs_in_process: PrefectServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Path]:
+    """The folder of state. The default database of records is an empty file in it, or one on PostgreSQL where a test
+    is parametrized so: `@pytest.mark.parametrize("default_records", ["sqlite", "postgresql"], indirect=True)`."""
+    monkeypatch.setenv("WEBHOOKS_HOME", str(tmp_path))
+    lookup.forget()
+    document = None
+    if getattr(request, "param", "sqlite") == "postgresql":
+        url = request.getfixturevalue("postgres").create_database()
+        document = await RecordsDatabase(url=SecretStr(url)).asave("default", overwrite=True)
+    yield tmp_path
+    if document is not None:
+        async with get_client() as client:
+            await client.delete_block_document(document)
+    await connections.close()
+    lookup.forget()
