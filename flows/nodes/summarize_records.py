@@ -55,7 +55,9 @@ def plan(
     if taken := set(told) & set(named):
         raise InvalidInput(f"{min(taken)!r} is a column of `group_by`: give the figure another name")
     told |= {name: figure.label(name) for name, figure in named.items()}
-    statement = select(*told.values()).where(*conditions(table, where or {})).group_by(*groups).limit(limit)
+    # Named, since a count alone names no column of the table.
+    statement = select(*told.values()).select_from(table).where(*conditions(table, where or {}))
+    statement = statement.group_by(*groups).limit(limit)
     for name in ([order_by] if isinstance(order_by, str) else order_by) or [group.name for group in groups]:
         if name.removeprefix("-") not in told:
             raise UnknownColumn(f"the summary of {table.name}", name.removeprefix("-"), told)

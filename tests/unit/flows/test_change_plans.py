@@ -213,6 +213,10 @@ def test_a_page_that_would_skip_rows_is_refused(options, problem):
         query_records.plan(CONTACTS, **options)
 
 
+def test_a_count_alone_is_of_the_table():
+    assert sql(summarize_records.plan(CONTACTS)).startswith("SELECT count(*) AS count FROM contacts")
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
