@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import warnings
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -12,6 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import HashAlgorithm
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from receiver.contract.errors import Unverified
@@ -53,11 +55,13 @@ def check_chain(chain: Sequence[x509.Certificate], host: str, roots: Sequence[x5
 def system_roots() -> tuple[x509.Certificate, ...]:
     """The roots this machine trusts."""
     roots = []
-    for der in ssl.create_default_context().get_ca_certs(binary_form=True):
-        try:
-            roots.append(x509.load_der_x509_certificate(der))
-        except ValueError:  # one that cannot be read is one that is not trusted
-            continue
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)  # about old roots, which are not ours to mend
+        for der in ssl.create_default_context().get_ca_certs(binary_form=True):
+            try:
+                roots.append(x509.load_der_x509_certificate(der))
+            except ValueError:  # one that cannot be read is one that is not trusted
+                continue
     return tuple(roots)
 
 

@@ -41,8 +41,7 @@ def key_of_secret(label: str, value: str, algorithms: Sequence[str]) -> JwtKey |
         if value.lstrip().startswith("{"):
             key = _of_jwk(label, json.loads(value), algorithms)
         else:
-            prepared = get_default_algorithms()[algorithms[0]].prepare_key(value if shared else value.strip())
-            key = JwtKey(label, prepared)
+            key = _of_text(label, value if shared else value.strip(), algorithms)
     except (jwt.PyJWTError, ValueError, TypeError, LookupError, AttributeError, RecursionError, UnsupportedAlgorithm):
         return None
     if key is None or hasattr(key.key, "private_bytes"):
@@ -68,6 +67,15 @@ def keys_of_set(document: bytes, algorithms: tuple[str, ...]) -> list[JwtKey]:
         if key is not None and not hasattr(key.key, "private_bytes"):
             found.append(key)
     return found
+
+
+def _of_text(label: str, text: str, algorithms: Sequence[str]) -> JwtKey | None:
+    for name in algorithms:
+        try:
+            return JwtKey(label, get_default_algorithms()[name].prepare_key(text))
+        except (jwt.PyJWTError, ValueError, TypeError):  # of the kind of another algorithm, it may be
+            continue
+    return None
 
 
 def _of_jwk(label: str, jwk: dict[str, Any], algorithms: Sequence[str]) -> JwtKey | None:

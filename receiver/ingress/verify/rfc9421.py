@@ -26,7 +26,7 @@ from receiver.ingress.verify.base import Carriers, Scheme, Secrets, Strength, Ve
 from receiver.ingress.verify.keys import decode_keys
 from receiver.ingress.verify.options import SchemeOptions, read_options
 from receiver.ingress.verify.timestamps import check_age
-from receiver.ingress.verify.wire import one_header, with_headers, without_headers
+from receiver.ingress.verify.wire import header_text, one_header, with_headers, without_headers
 
 _ALGORITHMS: Mapping[str, type[algorithms.HTTPSignatureAlgorithm]] = {
     each.algorithm_id: each
@@ -86,9 +86,10 @@ class Rfc9421(Scheme):
         keys = self._keys(secrets)
         missing, malformed = Reason.SIGNATURE_MISSING, Reason.SIGNATURE_MALFORMED
         text = one_header(request, ("signature",), missing=missing, malformed=malformed)
-        one_header(request, ("signature-input",), missing=missing, malformed=malformed)
+        told = one_header(request, ("signature-input",), missing=missing, malformed=malformed)
         if not _SIGNATURES.fullmatch(text):
             raise Unverified(malformed, "the header Signature is not of labels with signatures in base64")
+        request = with_headers(request, {"signature": header_text(text), "signature-input": header_text(told)})
         problem = ""
         for label, key in keys:
             try:
