@@ -46,6 +46,7 @@ class Reason(StrEnum):
     # verified and usable, but not run (now)
     FILTERED = "filtered"
     DUPLICATE = "duplicate"
+    REPLAYED = "replayed"
     PAUSED = "paused"
 
     # not handed over to Prefect

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, text
 
 from receiver.contract.reasons import Reason
-from receiver.deliveries.ledger import Settled, entry_of, settle
+from receiver.deliveries.ledger import Settled, settle_all
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.records import NewDelivery, Stored
 from receiver.storage.rows import RowInsert
@@ -75,8 +75,7 @@ def accept(connection: Connection, arrived: Sequence[Arrived]) -> list[Stored]:
 
 
 def _accept(connection: Connection, arrived: Sequence[Arrived]) -> list[Stored]:
-    entries = [entry for one in arrived if (entry := entry_of(one.new)) is not None]
-    settled = settle(connection, entries, to_micros(arrived[-1].now)) if entries else {}
+    settled = settle_all(connection, [one.new for one in arrived], to_micros(arrived[-1].now))
     outcomes = [settled.get(one.new.id, _NOTHING) for one in arrived]
     _store(connection, arrived, outcomes)
     return [
@@ -85,6 +84,7 @@ def _accept(connection: Connection, arrived: Sequence[Arrived]) -> list[Stored]:
             status=Status.DUPLICATE if outcome.duplicate_of else one.new.status,
             duplicate_of=outcome.duplicate_of,
             id_conflict=outcome.id_conflict,
+            replayed=outcome.replayed,
         )
         for one, outcome in zip(arrived, outcomes, strict=True)
     ]
@@ -173,7 +173,8 @@ def _store(connection: Connection, arrived: Sequence[Arrived], outcomes: Sequenc
 def _delivery_row(new: NewDelivery, outcome: Settled, now: int, queued: bool) -> tuple[Any, ...]:
     status, reason = new.status.value, new.reason.value if new.reason else None
     if outcome.duplicate_of is not None:
-        status, reason = Status.DUPLICATE.value, Reason.DUPLICATE.value
+        cause = Reason.REPLAYED if outcome.replayed else Reason.DUPLICATE
+        status, reason = Status.DUPLICATE.value, cause.value
     return (
         new.id,
         new.webhook,
@@ -186,7 +187,7 @@ def _delivery_row(new: NewDelivery, outcome: Settled, now: int, queued: bool) ->
         to_text(new.client_ip, 64),
         to_text(new.content_type, 300),
         new.body_size or len(new.body),
-        to_text(new.deduplication.key, 300) if new.deduplication else None,
+        to_text(new.deduplication.key, 300) if new.deduplication and new.deduplication.key else None,
         outcome.duplicate_of,
         int(outcome.id_conflict),
         int(queued),

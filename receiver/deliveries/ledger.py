@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from receiver.deliveries.lifecycle import RUNS_AGAIN, Status
-from receiver.deliveries.records import NewDelivery
+from receiver.deliveries.records import DeduplicationClaim, NewDelivery
 from receiver.storage.rows import RowInsert
 from receiver.storage.tables import delivery, ledger
 from receiver.storage.values import to_micros
@@ -48,10 +48,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Settled:
-    """What became of a claim: `duplicate_of` names the event's owner when that is another delivery."""
+    """What became of a claim: `duplicate_of` names the event's owner when that is another delivery.
+
+    `replayed`: it is, since that delivery had the same signature, though under another event id.
+    """
 
     duplicate_of: str | None = None
     id_conflict: bool = False
+    replayed: bool = False
 
 
 class Verdict(Enum):
@@ -74,19 +78,52 @@ def judge(owner: Entry, new: Entry, now: int) -> Verdict:
 def entry_of(new: NewDelivery) -> Entry | None:
     """The claim of a delivery, None when it makes none. What was refused never owns an event."""
     claim = new.deduplication
-    if claim is None or new.status is Status.REJECTED:
+    return _entry(new, claim, _id_digest(claim), claim.body_digest) if claim is not None and claim.key else None
+
+
+def guard_of(new: NewDelivery) -> Entry | None:
+    """The claim of a delivery to its signature, None when it makes none. In place of a body it has the event's id."""
+    claim = new.deduplication
+    if claim is None or claim.mark is None:
+        return None
+    return _entry(new, claim, hashlib.sha256(b"signature\0" + claim.mark).digest(), _id_digest(claim))
+
+
+def _entry(new: NewDelivery, claim: DeduplicationClaim, key: bytes, digest: bytes) -> Entry | None:
+    if new.status is Status.REJECTED:
         return None
     return Entry(
         delivery_id=new.id,
-        place=(new.webhook, hashlib.sha256(claim.key.encode("utf-8", "surrogatepass")).digest()),
-        body_digest=claim.body_digest,
+        place=(new.webhook, key),
+        body_digest=digest,
         expires_at=to_micros(claim.expires_at),
         status=new.status,
     )
 
 
-def settle(connection: Connection, entries: Sequence[Entry], now: int) -> dict[str, Settled]:
-    """Enter claims, in order of arrival, and tell by delivery id what became of each. Later ones see earlier ones."""
+def _id_digest(claim: DeduplicationClaim) -> bytes:
+    return hashlib.sha256(claim.key.encode("utf-8", "surrogatepass")).digest()
+
+
+def settle_all(connection: Connection, arrived: Sequence[NewDelivery], now: int) -> dict[str, Settled]:
+    """Enter what deliveries claim, and tell by delivery id what became of each; those that claim nothing are left out.
+
+    Signatures come first, everywhere: what is a replay claims no id, and processes wait for each other in one order.
+    """
+    guards = [entry for new in arrived if (entry := guard_of(new)) is not None]
+    replays = {}
+    if guards:
+        settled = settle(connection, guards, now, guard=True)
+        replays = {delivery_id: outcome for delivery_id, outcome in settled.items() if outcome.replayed}
+    entries = [entry for new in arrived if new.id not in replays and (entry := entry_of(new)) is not None]
+    return {**(settle(connection, entries, now) if entries else {}), **replays}
+
+
+def settle(connection: Connection, entries: Sequence[Entry], now: int, *, guard: bool = False) -> dict[str, Settled]:
+    """Enter claims, in order of arrival, and tell by delivery id what became of each. Later ones see earlier ones.
+
+    With `guard` they are claims to signatures: what matters is that a signature comes under one event id only.
+    """
     owners: dict[Place, Entry] = {}
     for entry in entries:
         owners.setdefault(entry.place, entry)
@@ -104,12 +141,14 @@ def settle(connection: Connection, entries: Sequence[Entry], now: int) -> dict[s
             continue
         match judge(owner, entry, now):
             case Verdict.DUPLICATE:
-                settled[entry.delivery_id] = Settled(duplicate_of=owner.delivery_id)
+                settled[entry.delivery_id] = Settled() if guard else Settled(duplicate_of=owner.delivery_id)
             case Verdict.TAKES_OVER:
                 other_body = owner.expires_at > now and owner.body_digest != entry.body_digest
-                settled[entry.delivery_id] = Settled(id_conflict=other_body)
+                settled[entry.delivery_id] = Settled(id_conflict=other_body and not guard)
                 owners[entry.place] = entry
                 taken_over.add(entry.place)
+            case Verdict.CONFLICT if guard:
+                settled[entry.delivery_id] = Settled(duplicate_of=owner.delivery_id, replayed=True)
             case Verdict.CONFLICT:
                 conflicts.append(_as_event_of_its_own(entry))
     if taken_over:

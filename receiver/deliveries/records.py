@@ -13,11 +13,16 @@ from receiver.deliveries.lifecycle import Status
 
 @dataclass(frozen=True, kw_only=True)
 class DeduplicationClaim:
-    """A sender's event id: `key` is unique per webhook until `expires_at`; `body_digest` tells conflict from repeat."""
+    """A sender's event id: `key` is unique per webhook until `expires_at`; `body_digest` tells conflict from repeat.
+
+    `mark` stands for the request's signature where one that comes under two ids is a replay, and is None elsewhere; so
+    that nobody gets past it by leaving the id out, it is claimed also without one (an empty `key`).
+    """
 
     key: str
     body_digest: bytes
     expires_at: datetime
+    mark: bytes | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,13 +77,14 @@ class NewDelivery:
 class Stored:
     """The outcome of storing: what the delivery became. `duplicate_of` names the first delivery of the same event.
 
-    `parts` are those of a split request, in their order.
+    `replayed`: the same signed request came under another id. `parts` are those of a split request, in their order.
     """
 
     id: str
     status: Status
     duplicate_of: str | None = None
     id_conflict: bool = False
+    replayed: bool = False
     parts: tuple[Stored, ...] = ()
 
 

@@ -6,7 +6,6 @@ The first rule that objects decides; its reason goes to the row and the log.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -14,11 +13,12 @@ from datetime import datetime
 from typing import Any
 
 from receiver.contract.envelope import render_parameters
-from receiver.contract.errors import Refused, TemplateError, Unusable
+from receiver.contract.errors import Refused, Unusable
 from receiver.contract.reasons import Reason
 from receiver.contract.reply import Reply
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.records import DeduplicationClaim
+from receiver.ingress import claims
 from receiver.ingress.document import build_document, travels_by_reference
 from receiver.ingress.inflate import inflate
 from receiver.ingress.parameter_rules import ParameterRules
@@ -28,8 +28,6 @@ from receiver.ingress.redact import Redacted, redact
 from receiver.ingress.request import RawRequest
 from receiver.ingress.verify.base import Handshake, Secrets, Verified
 from receiver.ingress.webhook import Webhook
-
-LONGEST_KEY = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +105,7 @@ def judge(
         body = request.body
     redacted = redact(request, webhook.scheme.carriers())
     document: dict[str, Any] = {}
-    made = _Made()
+    made = _Made(mark=verified.mark if webhook.guards_replay else b"")
     try:
         parsed = parse_body(request.header("content-type"), redacted.body)
         document = build_document(
@@ -176,8 +174,9 @@ def _opened(request: RawRequest, verified: Verified) -> RawRequest:
 
 @dataclass
 class _Made:
-    """What was made of a document before a rule objected to it."""
+    """What was made of a document before a rule objected to it; `mark` is its request's, where replays are guarded."""
 
+    mark: bytes = b""
     claim: DeduplicationClaim | None = None
     ordering_key: str | None = None
     notes: dict[str, Any] = field(default_factory=dict)
@@ -196,8 +195,8 @@ def _judge_one(
     """Filtered or queued: what becomes of one event; raises `Unusable`. What is made on the way goes into `made`."""
     if webhook.filter is not None and not webhook.filter.matches(document):
         return Status.FILTERED
-    made.claim, made.notes = _deduplication(webhook, document, body, now)
-    made.ordering_key = _ordering_key(webhook, document)
+    made.claim, made.notes = claims.deduplication(webhook, document, body, made.mark, now)
+    made.ordering_key = claims.ordering_key(webhook, document)
     if webhook.schema is not None:
         webhook.schema.check(document["data"])
     if webhook.maps_parameters:
@@ -268,42 +267,6 @@ def _reason(webhook: Webhook, status: Status) -> Reason | None:
     if status is Status.FILTERED:
         return Reason.FILTERED
     return Reason.PAUSED if status is Status.QUEUED and webhook.state == "paused" else None
-
-
-def _ordering_key(webhook: Webhook, document: Mapping[str, Any]) -> str | None:
-    """The key as text, None where there is none to keep or nothing in the request to make it of; raises `Unusable`."""
-    if webhook.ordering_key is None:
-        return None
-    try:
-        value = webhook.ordering_key.render({"context": document})
-    except TemplateError as error:
-        raise Unusable(Reason.TEMPLATE_ERROR, f"ordering_key: {error}") from None
-    return _as_key(value) or None
-
-
-def _deduplication(
-    webhook: Webhook, document: Mapping[str, Any], body: bytes, now: datetime
-) -> tuple[DeduplicationClaim | None, dict[str, Any]]:
-    if webhook.event_id is None:
-        return None, {}
-    try:
-        value = webhook.event_id.render({"context": document})
-    except TemplateError as error:
-        return None, {"deduplication": f"no key: {error}"}
-    key = _as_key(value)
-    if not key:
-        return None, {"deduplication": "no key: the event id is empty"}
-    return DeduplicationClaim(key=key, body_digest=hashlib.sha256(body).digest(), expires_at=now + webhook.window), {}
-
-
-def _as_key(value: Any) -> str:
-    """A value as a key: short and printable, whatever it was; empty for nothing."""
-    key = value if isinstance(value, str) else ("" if value is None else str(value))
-    if not key.strip():
-        return ""
-    if len(key) > LONGEST_KEY or not key.isprintable():
-        return "sha256:" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
-    return key
 
 
 def _reply(webhook: Webhook, document: Mapping[str, Any], now: datetime) -> Reply | None:

@@ -190,7 +190,7 @@ class Intake:
         if webhook.state != "paused" and (stored.status is Status.QUEUED or stored.parts):
             self._w.stored()  # of a paused webhook nothing is to be started; the dispatcher's own round will do
         reason: Reason | None = None
-        more: dict[str, Any] = {}
+        more: dict[str, Any] = {"reason": Reason.REPLAYED} if stored.replayed else {}
         outcome = await self._outcome(arrival, progress, webhook, judgement, stored)
         if outcome is None:
             answer = self._accepted(progress, webhook, judgement, stored)

@@ -29,6 +29,7 @@ class Webhook:
     `problem` says what is wrong with a stored definition that no longer compiles (after an upgrade, say): its
     requests are answered 503, so that senders try again, and nothing else of it is used. With `split`, filter, schema,
     parameters, event id and ordering key are for each item of the request; `sharing` lets deliveries share a run.
+    `guards_replay`: a request that comes once more under another event id is a duplicate.
     """
 
     key: str
@@ -55,6 +56,7 @@ class Webhook:
     split: Template | None = None
     ordering_key: Template | None = None
     sharing: Sharing | None = None
+    guards_replay: bool = False
     problem: str = ""
 
     @property
@@ -68,6 +70,12 @@ def compile_webhook(definition: WebhookDefinition, *, revision: int, state: str)
     scheme = build_scheme(definition.verification)
     if not definition.deployment:
         raise DefinitionError("deployment", "name the Prefect deployment to run, as flow-name/deployment-name")
+    if scheme.strength == "identifier" and not definition.ip_allowlist:
+        raise DefinitionError(
+            "ip_allowlist",
+            f"is needed with the scheme '{scheme.name}', which proves no more than a name that others may know: "
+            "list the sender's networks, or take the scheme 'url-token'",
+        )
     event_id, window = _deduplication(definition, scheme)
     batch = definition.batch
     parameters = definition.parameters_template()
@@ -96,6 +104,7 @@ def compile_webhook(definition: WebhookDefinition, *, revision: int, state: str)
         split=_split(definition, scheme),
         ordering_key=definition.ordering_template(),
         sharing=Sharing(max_size=batch.max_size, max_wait=batch.max_wait) if batch else None,
+        guards_replay=definition.verification.get("replay_guard", scheme.guards_replay),
     )
 
 

@@ -22,14 +22,16 @@ def later(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-def new_delivery(*, event: str | None = None, window: timedelta = timedelta(days=4), **fields: Any) -> NewDelivery:
-    """A verified request for the webhook `orders`, to be run; `event` is its sender's event id."""
+def new_delivery(
+    *, event: str | None = None, window: timedelta = timedelta(days=4), mark: bytes | None = None, **fields: Any
+) -> NewDelivery:
+    """A verified request for the webhook `orders`, to be run; `event` is its sender's event id, `mark` its signature."""
     body: bytes = fields.get("body", b'{"n": 1}')
     received_at = fields.get("received_at", NOW)
     claim = None
-    if event is not None:
+    if event is not None or mark is not None:
         digest = hashlib.sha256(body).digest()
-        claim = DeduplicationClaim(key=event, body_digest=digest, expires_at=received_at + window)
+        claim = DeduplicationClaim(key=event or "", body_digest=digest, expires_at=received_at + window, mark=mark)
     usual: dict[str, Any] = {
         "id": _uuid7(received_at),
         "webhook": "orders",

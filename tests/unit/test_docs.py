@@ -42,7 +42,7 @@ from tests.support.markdown import DOCUMENTS, ROOT, Block, anchors, blocks, link
 
 WEBHOOKS, NODES, OPERATIONS = (ROOT / "docs" / name for name in ("webhooks.md", "nodes.md", "operations.md"))
 NOT_REFUSED = {
-    *(Reason.FILTERED, Reason.DUPLICATE, Reason.PAUSED),
+    *(Reason.FILTERED, Reason.DUPLICATE, Reason.REPLAYED, Reason.PAUSED),
     *(Reason.DEPLOYMENT_MISSING, Reason.HANDOVER_REFUSED, Reason.RUN_MISSING, Reason.BAD_REPLY, Reason.DISCARDED),
 }
 """Reasons of requests that were accepted: no refusal answers them."""
@@ -195,6 +195,12 @@ def test_every_block_is_listed_with_its_fields_and_has_an_example():
         own = [name for name in kind.model_fields if name in kind.__annotations__]
         same(listed, own, f"fields of {kind.__name__}")
         assert f"{kind.__name__}(" in example, f"nodes.md makes no {kind.__name__}"
+
+
+def test_the_readme_names_every_node():
+    rows = table(ROOT / "README.md", "For", "Nodes")
+    files = {path.stem for path in Path(flows.nodes.__file__).parent.glob("[!_]*.py")}
+    same([name for _, listed in rows for name in names(listed)], files | {"approval"}, "nodes in the README")
 
 
 def test_every_exception_of_nodes_is_listed():

@@ -31,6 +31,7 @@ def build_scheme(verification: Mapping[str, Any]) -> Scheme:
     scheme = SCHEMES.get(name) if isinstance(name, str) else None
     if scheme is None:
         raise DefinitionError("verification.scheme", f"there is no scheme {name!r}{near(name, frozenset(SCHEMES))}")
+    _check_replay_guard(scheme, options.pop("replay_guard", False))
     built = scheme(options)
     if built.takes_secret() and not (isinstance(secret, str) and secret.strip()):
         raise DefinitionError(
@@ -40,6 +41,15 @@ def build_scheme(verification: Mapping[str, Any]) -> Scheme:
     if not built.takes_secret() and secret is not None:
         raise DefinitionError("verification.secret", f"the scheme '{name}' checks no secret; leave it out")
     return built
+
+
+def _check_replay_guard(scheme: type[Scheme], chosen: object) -> None:
+    if not isinstance(chosen, bool):
+        raise DefinitionError("verification.replay_guard", "is true or false")
+    if chosen and scheme.strength != "signed":
+        raise DefinitionError(
+            "verification.replay_guard", f"the scheme '{scheme.name}' has no signature that could come twice"
+        )
 
 
 def _find_schemes() -> dict[str, type[Scheme]]:

@@ -135,3 +135,42 @@ async def test_of_two_processes_one_takes_a_failed_event_over(stores: list[Deliv
     assert [outcome.status for outcome in outcomes].count(Status.QUEUED) == 10
     owners = {outcome.id for outcome in outcomes if outcome.duplicate_of is None}
     assert {outcome.duplicate_of for outcome in outcomes if outcome.duplicate_of} == owners
+
+
+async def test_the_same_signature_under_another_event_id_is_a_replay_and_does_not_run(store: DeliveryStore) -> None:
+    first = new_delivery(event="e-1", mark=b"s")
+    await store.accept(first, NOW)
+    for event in ("e-2", None):
+        replay = new_delivery(event=event, mark=b"s")
+        stored = await store.accept(replay, NOW)
+        assert (stored.status, stored.duplicate_of, stored.replayed) == (Status.DUPLICATE, first.id, True)
+        record = await store.get(replay.id)
+        assert record is not None and (record.reason, record.attempts) == (Reason.REPLAYED, ())
+    again = await store.accept(new_delivery(event="e-1", mark=b"s"), NOW)
+    assert (again.duplicate_of, again.replayed) == (first.id, False)
+    # The id under which the replay came is still its true sender's.
+    genuine = await store.accept(new_delivery(event="e-2", mark=b"t", body=b"other"), NOW)
+    assert (genuine.status, genuine.id_conflict) == (Status.QUEUED, False)
+
+
+async def test_two_requests_of_one_moment_with_one_signature_run_once(store: DeliveryStore) -> None:
+    replays = [new_delivery(event=f"e-{number}", mark=b"s") for number in range(4)]
+    stored = await asyncio.gather(*(store.accept(each, NOW) for each in replays))
+    assert sorted(each.status for each in stored) == [Status.DUPLICATE] * 3 + [Status.QUEUED]
+
+
+async def test_a_signature_is_guarded_for_as_long_as_an_event_id_and_per_webhook(store: DeliveryStore) -> None:
+    window = timedelta(seconds=60)
+    await store.accept(new_delivery(event="e-1", mark=b"s", window=window), NOW)
+    assert not (await store.accept(new_delivery(event="e-2", mark=b"s", webhook="refunds"), NOW)).replayed
+    assert not (await store.accept(new_delivery(event="e-3", mark=b"s", window=window), later(61))).replayed
+
+
+async def test_without_event_ids_equal_requests_run(store: DeliveryStore) -> None:
+    for _ in range(2):
+        assert (await store.accept(new_delivery(mark=b"s"), NOW)).status is Status.QUEUED
+
+
+async def test_what_failed_runs_again_also_for_a_replay(store: DeliveryStore) -> None:
+    await ended(store, Status.FAILED, "run", event="e-1", mark=b"s")
+    assert (await store.accept(new_delivery(event="e-2", mark=b"s"), later(2))).status is Status.QUEUED
