@@ -16,6 +16,7 @@ from prefect.flow_engine import run_flow
 from flows.nodes import InvalidInput, approval
 from receiver.contract.fetch import AT_HAND
 from tests.support.receiver import RunningReceiver
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("runs_in_process")
 BASE = "http://receiver.test"
@@ -35,16 +36,16 @@ async def told(url: str) -> None:
     TOLD.append(url.removeprefix(BASE))
 
 
-async def one_run(prefect: PrefectClient) -> FlowRun:
+async def one_run(prefect: PrefectClient, **parameters: float) -> FlowRun:
     deployment = await prefect.create_deployment(await prefect.create_flow(refund), "approvals")
-    return await prefect.create_flow_run_from_deployment(deployment)
+    return await prefect.create_flow_run_from_deployment(deployment, parameters=parameters)
 
 
 async def go_on(prefect: PrefectClient, run: FlowRun) -> str | None:
     """Run it as a worker would; what it returned, None when it waits."""
     AT_HAND.set(lambda path, params: json.dumps({"url": BASE}).encode())
     try:
-        return await run_flow(refund, flow_run=await prefect.read_flow_run(run.id))  # type: ignore[arg-type,misc,no-any-return] # as the worker calls it
+        return await run_flow(refund, flow_run=await prefect.read_flow_run(run.id), parameters=run.parameters)  # type: ignore[arg-type,misc,no-any-return] # as the worker calls it
     except Pause:
         return None
 
@@ -99,6 +100,22 @@ async def test_a_link_that_is_wrong_and_one_that_never_was_answer_alike(
     answers += [await receiver.http.post(path, data={"decision": "approve"}) for path in (wrong, never)]
     assert {(answer.status_code, answer.content) for answer in answers} == {(404, answers[0].content)}
     assert (await prefect.read_flow_run(run.id)).state_name == "Suspended"
+
+
+async def test_what_nobody_decided_in_time_is_gone_for_reader_and_decider(
+    receiver: RunningReceiver, prefect: PrefectClient
+):
+    run = await one_run(prefect, expires=0.2)
+    assert await go_on(prefect, run) is None
+    [address] = TOLD
+
+    async def expired() -> bool:
+        return (await receiver.http.get(address)).status_code == 410
+
+    await eventually(expired, 60, what="the question has expired")
+    late = await receiver.http.post(address, data={"decision": "approve"})
+    assert (late.status_code, late.json()["status"]) == (410, "expired")
+    assert (await prefect.read_flow_run(run.id)).state_name != "Resuming"
 
 
 async def test_a_question_is_asked_in_a_flow_alone():

@@ -19,6 +19,7 @@ from prefect.states import Cancelling, Scheduled, Suspended
 
 from flows.worker.reports import Reports
 from tests.support.prefect import PrefectServer
+from tests.support.receiver import RunningReceiver
 from tests.support.waiting import eventually, wait_until
 from tests.support.workers import (
     Pool,
@@ -43,6 +44,7 @@ async def pool(client: PrefectClient, prefect_server: PrefectServer) -> Pool:
     made = await make_pool(client, prefect_server, "warm", children=2)
     for flow in ("asynchronous", "looking_around", "printing", "step_by_step", "failing"):
         await made.deployment(f"ordinary.{flow}")
+    await made.deployment("asking.refund")
     return made
 
 
@@ -230,6 +232,31 @@ async def test_a_suspended_run_stops_and_is_resumed_by_a_new_attempt(
     path.with_name("enough").touch()
     await pool.client.resume_flow_run(run.id)
     assert (await pool.ended(run)).state_name == "Completed"
+
+
+async def test_a_run_that_waits_for_a_person_frees_its_child_and_begins_anew_when_one_has_decided(
+    pool: Pool, worker: RunningWorker, receiver: RunningReceiver, tmp_path: Path
+) -> None:
+    path = tmp_path / "notes"
+    run = await pool.start("asking.refund", path=str(path))
+    address = (await noted(path, "asked"))[-1].removeprefix("asked ")
+    await pool.in_state(run, "Suspended")
+    waited_in = int(lines(path)[0].removeprefix("begun "))
+
+    async def freed() -> bool:
+        """Its child has ended, or does other work."""
+        await pool.run("ordinary.looking_around", path=str(tmp_path / "others"))
+        others = {json.loads(line)["pid"] for line in lines(tmp_path / "others")}
+        return waited_in in others or waited_in not in worker.children()
+
+    await eventually(freed, 60, what="the child of the run that waits is free")
+    assert (await pool.client.read_flow_run(run.id)).state_name == "Suspended"
+
+    answer = await receiver.http.post(address, json={"decision": "approve", "comment": "fine"})
+    assert answer.status_code == 200
+    assert (await pool.ended(run)).state_name == "Completed"
+    assert [line.split()[0] for line in lines(path)] == ["begun", "asked", "begun", "decided"]
+    assert lines(path)[-1] == "decided True fine"
 
 
 RELOADED = """
