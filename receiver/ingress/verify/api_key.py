@@ -38,7 +38,6 @@ class ApiKey(Scheme):
     name = "api-key"
     about = "senders that show a fixed key"
     to_enter = "the key"
-    setup = "The body is not signed: use HTTPS."
     strength = "secret"
     content_types: ClassVar[tuple[str, ...]] = ()
     options_model: ClassVar[type[SchemeOptions] | None] = ApiKeyOptions

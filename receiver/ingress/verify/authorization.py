@@ -23,7 +23,6 @@ class Bearer(Scheme):
     name = "bearer"
     about = "senders with `Authorization: Bearer`"
     to_enter = "the token"
-    setup = "The body is not signed: use HTTPS."
     strength = "secret"
     content_types = ()
 
@@ -51,7 +50,6 @@ class Basic(Scheme):
     name = "basic"
     about = "senders with `Authorization: Basic`"
     to_enter = "`user:password`"
-    setup = "The body is not signed: use HTTPS."
     strength = "secret"
     content_types: ClassVar[tuple[str, ...]] = ()
 
