@@ -147,7 +147,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
     async def check_definition(definition: WebhookDefinition) -> None:
         compile_webhook(definition, revision=0, state=definition.state)
         await catalog.refresh()
-        catalog.routes.refuse_clash(definition.key, definition.path)
+        catalog.routes.refuse_clash(definition.key, definition.served_path)
 
     async def ready() -> dict[str, bool]:
         try:
@@ -233,9 +233,7 @@ def _compiled(row: DefinitionRow) -> Webhook:
         # Unforeseen, and no reason to serve none of the others.
         problem = f"cannot be compiled ({type(error).__name__}); the receiver's log says more"
         log.exception("the webhook %s cannot be served", row.key)
-    path = row.definition.get("path")
-    path = path if isinstance(path, str) else None
-    return broken_webhook(row.key, path, problem, revision=row.revision, state=row.state)
+    return broken_webhook(row.key, row.served_path, problem, revision=row.revision, state=row.state)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

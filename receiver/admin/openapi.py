@@ -13,6 +13,7 @@ from receiver.admin.example import example_of
 from receiver.admin.problems import ProblemModel
 from receiver.contract.definition import WebhookDefinition, parse_definition
 from receiver.contract.errors import DefinitionError
+from receiver.contract.paths import shown_path
 from receiver.contract.plain import size_up_to
 from receiver.ingress.verify import build_scheme
 from receiver.ingress.verify.base import Carriers
@@ -73,7 +74,7 @@ def add_webhooks(
             left -= size
             components["schemas"][_component(definition)] = _moved(described, _component(definition))
         security = _security(definition, carriers, components.setdefault("securitySchemes", {}))
-        item = document["paths"].setdefault(f"/api/webhooks/{definition.path or definition.key}", {})
+        item = document["paths"].setdefault(f"/api/webhooks/{_path(definition)}", {})
         for method in definition.methods:
             item[method.lower()] = _operation(definition, method, described, carriers, security)
     return document
@@ -119,7 +120,7 @@ def _operation(
     carriers: Carriers,
     security: list[dict[str, list[str]]],
 ) -> dict[str, Any]:
-    path = definition.path or definition.key
+    path = _path(definition)
     operation: dict[str, Any] = {
         "tags": [INCOMING],
         "summary": f"Webhook {definition.key}",
@@ -142,6 +143,10 @@ def _operation(
                 media["schema"] = {**media["schema"], "description": "No example could be made of it."}
         operation["requestBody"] = {"required": schema is not None, "content": {"application/json": media}}
     return operation
+
+
+def _path(definition: WebhookDefinition) -> str:
+    return shown_path(definition.served_path or definition.key)
 
 
 def _words(definition: WebhookDefinition, carriers: Carriers) -> str:

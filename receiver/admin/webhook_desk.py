@@ -18,6 +18,7 @@ from receiver.admin.webhook_models import WebhookView
 from receiver.admin.webhook_owner import refuse_moved, refuse_other_origin, refuse_other_source
 from receiver.contract.definition import WebhookDefinition, generate_key, parse_definition
 from receiver.contract.errors import DefinitionError, WebhooksError
+from receiver.contract.paths import shown_path
 from receiver.contract.secret_reference import Author, is_secret_reference
 from receiver.ingress.parameter_rules import parameter_problems, rules_of
 from receiver.prefect_gateway import PrefectUnavailable
@@ -149,7 +150,7 @@ class WebhookDesk:
 
     def view(self, row: DefinitionRow, warnings: list[str] | None = None) -> WebhookView:
         """A webhook as the API tells it."""
-        path = row.definition.get("path") or row.key
+        path = shown_path(row.served_path or row.key)
         told = {
             "key": row.key,
             "url": f"{self._services.base_url}/api/webhooks/{path}",

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from receiver.contract import fields
-from receiver.contract.paths import check_path
+from receiver.contract.paths import check_path, served_path
 from receiver.contract.quantities import format_duration
 from receiver.contract.reply import check_status_and_body
 from receiver.contract.templates import Template, compile_template
@@ -154,6 +154,11 @@ class WebhookDefinition(_Frozen):
     def scheme(self) -> str:
         """The verification scheme's name."""
         return str(self.verification["scheme"])
+
+    @property
+    def served_path(self) -> str | None:
+        """The path that requests come to, None where it is the key; `{}` is where a token stands."""
+        return served_path(self.key, {"path": self.path, "verification": self.verification})
 
     @property
     def secret(self) -> str | None:

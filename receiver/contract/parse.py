@@ -116,6 +116,10 @@ def _check_verification(verification: Any, by: Author) -> None:
         raise DefinitionError("verification.scheme", "is required: the name of a verification scheme, e.g. 'github'")
     if not verification["scheme"]:
         raise DefinitionError("verification.scheme", "is empty; an open webhook says {'scheme': 'none'}")
+    if verification["scheme"] == "python" and by != "code":
+        raise DefinitionError(
+            "verification.scheme", "'python' calls a function of the project's: it is for webhooks defined in code"
+        )
     if (secret := verification.get("secret")) is None:
         return
     if not isinstance(secret, str):

@@ -10,6 +10,8 @@ from urllib.parse import quote
 _LITERAL = re.compile(r"[A-Za-z0-9._~-]+", re.ASCII)
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]{0,63})\}", re.ASCII)
 MAX_LENGTH, MAX_SEGMENTS = 256, 20
+TOKEN_SEGMENT = "{}"  # noqa: S105 (a place)
+"""The last segment of a path where a credential is: it has no name, and is no parameter."""
 
 
 def check_path(value: Any) -> str:
@@ -33,6 +35,25 @@ def check_path(value: Any) -> str:
         elif segment in {".", ".."} or not _LITERAL.fullmatch(segment):
             raise ValueError(f"{segment!r} cannot be a segment; take letters, digits, '.', '_', '~' and '-'")
     return path
+
+
+def served_path(key: str, definition: Mapping[str, Any]) -> str | None:
+    """The path that requests of a definition (as JSON) come to, None where it is the key.
+
+    Of the scheme `url-token` it has a last segment more, which is the token's.
+
+    >>> served_path("odoo", {"verification": {"scheme": "url-token"}}), served_path("odoo", {"path": "shops/{shop}"})
+    ('odoo/{}', 'shops/{shop}')
+    """
+    path, verification = definition.get("path"), definition.get("verification")
+    custom = path if isinstance(path, str) else None
+    by_token = isinstance(verification, Mapping) and verification.get("scheme") == "url-token"
+    return f"{custom or key}/{TOKEN_SEGMENT}" if by_token else custom
+
+
+def shown_path(path: str) -> str:
+    """A served path for people and OpenAPI: the place of a token as `{url_token}`."""
+    return path.replace(TOKEN_SEGMENT, "{url_token}")
 
 
 def path_parameters(path: str) -> tuple[str, ...]:

@@ -90,12 +90,14 @@ def refused(
     allow: Sequence[str] = (),
     problems: Sequence[Mapping[str, str]] = (),
     close: bool = False,
+    hidden: bool = False,
 ) -> Answer:
     """The answer for a reason. Of verification only that it failed is told, never why; the cause is in the log.
 
-    A reason without a row of its own is one of verification: 401.
+    A reason without a row of its own is one of verification: 401, or where the address is the credential (`hidden`)
+    the 404 of one that does not exist.
     """
-    refusal = _REFUSALS.get(reason, _UNVERIFIED)
+    refusal = _REFUSALS.get(reason, _NOT_FOUND if hidden else _UNVERIFIED)
     body: dict[str, Any] = {"type": "about:blank", "title": refusal.title, "status": refusal.status}
     body["detail"] = refusal.detail
     if problems:

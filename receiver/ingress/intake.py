@@ -26,7 +26,7 @@ from receiver.ingress.decide import Judgement, Proven, admit, judge
 from receiver.ingress.parameter_rules import ParameterRules
 from receiver.ingress.parts import CONTENT_TYPE, Part
 from receiver.ingress.prove import Prover
-from receiver.ingress.redact import Redacted, redact
+from receiver.ingress.redact import Redacted, redact, redact_unknown
 from receiver.ingress.request import RawRequest
 from receiver.ingress.request_log import RequestLog
 from receiver.ingress.verify.base import Handshake
@@ -267,10 +267,13 @@ class Intake:
         problems = progress.judgement.problems if progress.judgement else ()
         allow = sorted(webhook.methods) if webhook and error.reason is Reason.METHOD_NOT_ALLOWED else ()
         close = error.reason in {Reason.BODY_TOO_LARGE, Reason.BODY_INCOMPLETE}
-        answer = answers.refused(error.reason, progress.delivery_id, allow=allow, problems=problems, close=close)
+        hidden = webhook is not None and webhook.scheme.carriers().last_segment
+        answer = answers.refused(
+            error.reason, progress.delivery_id, allow=allow, problems=problems, close=close, hidden=hidden
+        )
         try:
             if webhook is None:
-                await self._w.store.record_unknown_path(progress.request.path, progress.received_at)
+                await self._w.store.record_unknown_path(redact_unknown(progress.request.path), progress.received_at)
             else:
                 row = self._row(progress, Status.REJECTED, error.reason, error.detail, answer.status)
                 await self._w.store.record_refusal(row)
@@ -337,7 +340,7 @@ class Intake:
             delivery_id=progress.delivery_id,
             webhook=webhook.key if webhook else None,
             method=request.method,
-            path=progress.redacted.path if webhook else request.path[:200],
+            path=progress.redacted.path if webhook else redact_unknown(request.path),
             client_ip=request.client_ip,
             bytes=len(request.wire_body),
             status=str(status),

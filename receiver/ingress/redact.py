@@ -13,6 +13,7 @@ from receiver.ingress.request import RawRequest
 from receiver.ingress.verify.base import Carriers
 
 MASK = "***"
+_LONGEST_PATH, _TOKEN_LENGTH = 200, 20
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
 # fmt: off
@@ -58,7 +59,7 @@ def redact(request: RawRequest, carriers: Carriers) -> Redacted:
     headers: dict[str, str | list[str]] = {}
     for name, value in request.headers:
         key = name.lower()
-        hidden = key in carriers.headers or is_credential_name(key)
+        hidden = key in carriers.headers or is_credential_name(key) or (carriers.last_segment and key in _ADDRESSES)
         _add(headers, _text(key), MASK if hidden else _without_query(key, _text(value)))
     query: dict[str, str | list[str]] = {}
     if request.query_string:
@@ -67,7 +68,14 @@ def redact(request: RawRequest, carriers: Carriers) -> Redacted:
             _add(query, _text(name), MASK if hidden else _text(value))
     content_type = request.header("content-type")
     body = mask_body(content_type, request.body, carriers.body_fields, MASK, carriers.body_paths)
-    return Redacted(headers=headers, query=query, path=_text(request.path), body=body)
+    path = f"{request.path.rpartition('/')[0]}/{MASK}" if carriers.last_segment else request.path
+    return Redacted(headers=headers, query=query, path=_text(path), body=body)
+
+
+def redact_unknown(path: str) -> str:
+    """A path that is no webhook's: a segment long enough for a key or a token is cut, for it may be one mistyped."""
+    segments = path[:_LONGEST_PATH].split("/")
+    return "/".join(f"{each[:4]}{MASK}" if len(each) >= _TOKEN_LENGTH else each for each in segments)
 
 
 @lru_cache(maxsize=4096)

@@ -73,7 +73,7 @@ class SampleSender:
         except SecretUnavailable as error:
             raise DefinitionError("verification.secret", str(error)) from None
         signed = webhook.scheme.sign(unsigned, secrets, unsigned.received_at)
-        return await self._intake.take(_SampleArrival(signed, path))
+        return await self._intake.take(_SampleArrival(signed))
 
 
 def _path(webhook: Webhook, params: Mapping[str, str]) -> str:
@@ -87,9 +87,9 @@ def _path(webhook: Webhook, params: Mapping[str, str]) -> str:
 class _SampleArrival:
     """A signed sample as if it had come over the network from this machine."""
 
-    def __init__(self, request: RawRequest, raw_path: str) -> None:
+    def __init__(self, request: RawRequest) -> None:
         self.method = request.method
-        self.raw_path = raw_path
+        self.raw_path = request.path.removeprefix("/api/webhooks/")
         self.query_string = request.query_string
         self.headers = request.headers
         self.peer = request.client_ip

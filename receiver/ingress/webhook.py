@@ -8,6 +8,7 @@ from datetime import timedelta
 from receiver.contract.definition import DEFAULT_MAX_BODY, Deduplication, WebhookDefinition
 from receiver.contract.errors import DefinitionError
 from receiver.contract.fields import KEY_ROOTS
+from receiver.contract.paths import TOKEN_SEGMENT
 from receiver.contract.templates import Template, compile_template
 from receiver.deliveries.records import Sharing
 from receiver.ingress.client_ip import Networks, parse_networks
@@ -81,7 +82,7 @@ def compile_webhook(definition: WebhookDefinition, *, revision: int, state: str)
     parameters = definition.parameters_template()
     return Webhook(
         key=definition.key,
-        path=definition.path,
+        path=definition.served_path,
         revision=revision,
         state=state,
         methods=definition.methods,
@@ -110,7 +111,10 @@ def compile_webhook(definition: WebhookDefinition, *, revision: int, state: str)
 
 def broken_webhook(key: str, path: str | None, problem: str, *, revision: int, state: str) -> Webhook:
     """The place of a stored definition that does not compile: known, so not a 404 (unless disabled), but not served."""
-    definition = WebhookDefinition(key=key, deployment="none/none", verification={"scheme": "none"})
+    # Where a token stands in the path, it is masked also of a webhook that is not served.
+    by_token = path is not None and path.endswith(TOKEN_SEGMENT)
+    verification = {"scheme": "url-token", "secret": "block:secret/none"} if by_token else {"scheme": "none"}
+    definition = WebhookDefinition(key=key, deployment="none/none", verification=verification)
     return replace(compile_webhook(definition, revision=revision, state=state), path=path, problem=problem)
 
 

@@ -74,7 +74,8 @@ def knock(
         return _knock(webhook, request, rules, signed=signed, delivery_id=delivery_id, now=now)
     except Refused as error:
         allow = sorted(webhook.methods) if error.reason is Reason.METHOD_NOT_ALLOWED else ()
-        answer = answers.refused(error.reason, delivery_id, allow=allow)
+        hidden = webhook.scheme.carriers().last_segment
+        answer = answers.refused(error.reason, delivery_id, allow=allow, hidden=hidden)
         return TurnedAway(answer=answer, status=Status.REJECTED, reason=error.reason, detail=error.detail)
 
 

@@ -79,7 +79,7 @@ def secrets_of_nobody() -> Secrets:
 
 
 def _own_path(definition: WebhookDefinition, params: Mapping[str, str]) -> str:
-    pattern = definition.path or definition.key
+    pattern = definition.served_path or definition.key
     try:
         return filled_path(pattern, {name: str(value) for name, value in params.items()})
     except ValueError as error:

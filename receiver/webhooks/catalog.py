@@ -14,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 from urllib.parse import unquote
 
 from receiver.contract.errors import DefinitionError, WebhooksError
+from receiver.contract.paths import TOKEN_SEGMENT
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,8 @@ class Routes(Generic[T]):
                 if segment.startswith("{"):
                     if not value:
                         break
-                    params[segment[1:-1]] = value
+                    if segment != TOKEN_SEGMENT:
+                        params[segment[1:-1]] = value
                 elif segment != value:
                     break
             else:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, Table, delete, func, insert, select, update
 
 from receiver.contract.errors import WebhooksError
+from receiver.contract.paths import served_path
 from receiver.storage import Database
 from receiver.storage.tables import meta, webhook, webhook_revision
 from receiver.storage.values import from_json, from_micros, to_json, to_micros, to_text
@@ -50,6 +51,11 @@ class DefinitionRow:
     created_at: datetime
     updated_at: datetime
     source: str | None = None
+
+    @property
+    def served_path(self) -> str | None:
+        """The path that requests come to, None where it is the key; `{}` is where a token stands."""
+        return served_path(self.key, self.definition)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,8 +277,7 @@ def _refuse_moved(key: str, known: Row[Any] | None, expect: int | None) -> None:
 
 
 def _place(key: str, definition: Mapping[str, Any]) -> _Place:
-    path = definition.get("path")
-    return _Place(key, path if isinstance(path, str) else None)
+    return _Place(key, served_path(key, definition))
 
 
 def _refuse_clash(connection: Connection, mine: _Place) -> None:

@@ -36,7 +36,12 @@ from tests.conformance.schemes.certified import (
 SNS = build_scheme({"scheme": "aws-sns", "topic_arn": [TOPIC, f"{TOPIC}-2"]})
 PAYPAL = build_scheme({"scheme": "paypal", "webhook_id": WEBHOOK_ID, "chain": "leaf"})
 CONFIRM = f"https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn={TOPIC}&Token=2336412f"
-SUBSCRIPTION = {"Type": "SubscriptionConfirmation", "Subject": None, "Token": "2336412f", "SubscribeURL": CONFIRM}
+SUBSCRIPTION: dict[str, Any] = {
+    "Type": "SubscriptionConfirmation",
+    "Subject": None,
+    "Token": "2336412f",
+    "SubscribeURL": CONFIRM,
+}
 ELSEWHERE = [
     "http://sns.eu-west-1.amazonaws.com/a.pem",
     "https://sns.eu-west-1.amazonaws.com.evil.example/a.pem",

@@ -63,12 +63,14 @@ class Carriers:
     Header names are lower-case; query and body names are as sent (body fields: top level of JSON and forms).
     `body_paths` lie deeper in JSON, `("value", "*", "clientState")` with `*` for every item of a list; of XML and
     forms, every element or field with the last name of a path.
+    `last_segment`: the path's last segment is the credential.
     """
 
     headers: frozenset[str] = frozenset()
     query: frozenset[str] = frozenset()
     body_fields: frozenset[str] = frozenset()
     body_paths: frozenset[tuple[str, ...]] = frozenset()
+    last_segment: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

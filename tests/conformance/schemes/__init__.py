@@ -20,7 +20,8 @@ from receiver.ingress.request import RawRequest
 
 NOW = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
 Place = tuple[str, str]
-"""Where a text travels: `("header", lower-case name)`, `("query", name)`, `("body", path in JSON)`, `("xml", tag)`."""
+"""Where a text travels: `("header", lower-case name)`, `("query", name)`, `("body", path in JSON)`, `("xml", tag)`,
+`("path", "last segment")`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +82,8 @@ def value_at(request: RawRequest, place: Place) -> str:
             found = re.search(f"<{name}>([^<]*)</{name}>".encode(), request.body)
             assert found is not None
             return found[1].decode()
+        case "path":
+            return request.path.rpartition("/")[2]
     values = request.headers if kind == "header" else tuple(request.query_items())
     return next(value for key, value in values if key == name)
 
@@ -93,6 +96,8 @@ def with_values(request: RawRequest, place: Place, *values: str) -> RawRequest:
     if kind == "xml":
         elements = b"".join(b"<%s>%s</%s>" % (name.encode(), _escaped(value), name.encode()) for value in values)
         return with_body(request, re.sub(f"<{name}>[^<]*</{name}>".encode(), lambda _: elements, request.body))
+    if kind == "path":
+        return replace(request, path="/".join([request.path.rpartition("/")[0], *(values or ("",))]))
     if kind == "header":
         kept = [(key, value) for key, value in request.headers if key != name]
         return replace(request, headers=(*kept, *((name, value) for value in values)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from datetime import datetime
 
 from receiver.ingress.request import RawRequest
@@ -29,7 +30,23 @@ def _in_query(request: RawRequest, secret: str, _at: datetime) -> RawRequest:
     return with_values(request, ("query", "code"), secret)
 
 
+def _in_path(request: RawRequest, secret: str, _at: datetime) -> RawRequest:
+    if len(secret) < 20:
+        raise ValueError("too short for a token")
+    return replace(request, path=f"{request.path.rpartition('/')[0]}/{secret}")
+
+
 RECORDINGS = (
+    Recording(
+        id="url-token",
+        verification={"scheme": "url-token"},
+        secret="k-5f2e9b07c1d84a36-5f2e9b07c1d84a36",
+        other_secret="k-0c77d2a1b94e6f58-0c77d2a1b94e6f58",
+        plain=replace(_PLAIN, path="/api/webhooks/orders/{}"),
+        signer=_in_path,
+        proof=("path", "last segment"),
+        bad_secrets=("too short", "long enough but with a blank in it", "long enough but with a/slash"),
+    ),
     Recording(
         id="api-key in its usual header",
         verification={"scheme": "api-key"},
