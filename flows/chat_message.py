@@ -2,7 +2,7 @@
 
 In Slack: make an app with a slash command (`/ops`), give it this webhook's URL as request URL, and put the app's
 signing secret into the block `webhook-secret/slack`. Then type `/ops deploy lantern-works/site 5c0d3a9e`. Messages of
-DingTalk and WeCom have webhooks of their own for the same deployment, each with its scheme.
+DingTalk and WeCom have webhooks of their own for the same deployment (schemes `dingtalk-robot` and `wecom`).
 """
 
 from __future__ import annotations
