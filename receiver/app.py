@@ -35,6 +35,7 @@ from receiver.dispatch.look_back import LookBack
 from receiver.ingress.client_ip import parse_networks
 from receiver.ingress.endpoint import WebhookEndpoint, for_webhooks
 from receiver.ingress.intake import Intake, Wiring
+from receiver.ingress.last_good import LastGood
 from receiver.ingress.parameter_rules import rules_of
 from receiver.ingress.parameters import StoredContexts
 from receiver.ingress.prove import Prover
@@ -94,7 +95,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
     gateway = await stack.enter_async_context(PrefectGateway())
 
     deliveries, definitions, keys = DeliveryStore(database), DefinitionStore(database), KeyStore(database)
-    vault = Vault(gateway, secrets_dir=settings.state.secrets_dir)
+    vault = Vault(gateway, secrets_dir=settings.state.secrets_dir, last_good=LastGood(settings.state.home))
     tickets = Tickets(hashlib.sha256(b"tickets\n" + database.instance_token.encode()).digest())
     catalog = Catalog(definitions.version, _loader(definitions))
     contexts = StoredContexts(deliveries, definitions)

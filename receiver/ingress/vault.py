@@ -1,8 +1,8 @@
 """Secrets by reference: read from Prefect blocks, the environment or files, remembered, never shown.
 
 A value is fresh for a few seconds. An older one is used while a new one is fetched; a much older one (its webhook was
-idle) only if that takes long. The last good one stays while Prefect is down. A reference that never resolved is
-`SecretUnavailable`, which is a 503 and never a 401.
+idle) only if that takes long. The last good one stays while Prefect is down, over a restart too (`last_good.py`). A
+reference that never resolved is `SecretUnavailable`, which is a 503 and never a 401.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from receiver.contract.errors import WebhooksError
+from receiver.ingress.last_good import LastGood
 from receiver.ingress.verify.base import Secrets
 from receiver.prefect_gateway import PrefectUnavailable
 
@@ -50,8 +51,9 @@ class _Entry:
 class Vault:
     """Resolves secret references. One per receiver."""
 
-    def __init__(self, blocks: Blocks, *, secrets_dir: Path | None = None) -> None:
+    def __init__(self, blocks: Blocks, *, secrets_dir: Path | None = None, last_good: LastGood | None = None) -> None:
         self._blocks = blocks
+        self._last_good = last_good
         self._secrets_dir = secrets_dir
         self._entries: dict[str, _Entry] = {}
 
@@ -91,11 +93,15 @@ class Vault:
         try:
             entry.secrets = await self._read(reference)
             entry.problem = ""
+            await self._keep(reference, entry.secrets)
         except (SecretUnavailable, PrefectUnavailable) as error:
             entry.problem = f"{reference}: {error}"
+            if isinstance(error, PrefectUnavailable) and entry.secrets is None and self._last_good is not None:
+                entry.secrets = await self._last_good.get(reference)
             log.warning("a secret cannot be read%s: %s", ", the last good one is used" if entry.secrets else "", error)
             if isinstance(error, SecretUnavailable):
                 entry.secrets = None  # it was taken away, which is not the same as Prefect being down
+                await self._keep(reference, None)
         except Exception as error:
             # Whatever it is, it must not reach the sender, whose request waits for this.
             entry.problem = f"{reference}: cannot be read ({type(error).__name__}); the receiver's log says more"
@@ -103,6 +109,15 @@ class Vault:
         finally:
             entry.fetched = time.monotonic()
             entry.refreshing = None
+
+    async def _keep(self, reference: str, secrets: Secrets | None) -> None:
+        """On disk, of blocks alone: environment and files are there after a restart anyway."""
+        if self._last_good is None or not reference.startswith("block:"):
+            return
+        if secrets is None:
+            await self._last_good.drop(reference)
+        else:
+            await self._last_good.keep(reference, secrets)
 
     async def _read(self, reference: str) -> Secrets:
         kind, _, rest = reference.partition(":")
