@@ -153,6 +153,50 @@ def test_a_field_of_a_multipart_form_is_masked():
     assert mask_body(content_type, body[:-8], frozenset({"absent"}), "***") == body[:-8]
 
 
+STATES = frozenset({("value", "*", "state"), ("signature", "signature")})
+
+
+@pytest.mark.parametrize(
+    ("body", "masked"),
+    [
+        (
+            b'{"value": [{"state": "s", "id": 1}, {"state": {"a": 1}}, 7]}',
+            b'{"value": [{"state": "***", "id": 1}, {"state": "***"}, 7]}',
+        ),
+        (
+            b' {"signature" : {"token": "t","signature":"s"}, "state": 1}',
+            b' {"signature" : {"token": "t","signature":"***"}, "state": 1}',
+        ),
+        (b'{"value": {"state": "s"}, "signature": "s"}', b'{"value": {"state": "s"}, "signature": "s"}'),
+        (b'{"value": [{"st\\u0061te": "s"}]}', b'{"value": [{"st\\u0061te": "***"}]}'),
+        (b'{"value": [{"state": "s"}], "cut', b'{"value": [{"state": "***"}], "cut'),
+        (b'{"a": 1, "signature": "no path"}', b'{"a": 1, "signature": "no path"}'),
+    ],
+)
+def test_a_field_deep_in_a_json_body_is_masked_where_its_path_leads(body: bytes, masked: bytes):
+    assert mask_body("application/json", body, frozenset(), "***", STATES) == masked
+
+
+@pytest.mark.parametrize(
+    ("body", "masked"),
+    [
+        (
+            b"<a><state>s</state><n:state x='1'>t</n:state></a>",
+            b"<a><state>***</state><n:state x='1'>***</n:state></a>",
+        ),
+        (b"<a><state><![CDATA[s<b>]]></state><id>1</id></a>", b"<a><state>***</state><id>1</id></a>"),
+        (b"<a><state/><status>1</status><state>s", b"<a><state/><status>1</status><state>***"),
+        (b"<a><id>state</id></a>", b"<a><id>state</id></a>"),
+    ],
+)
+def test_an_element_of_xml_is_masked(body: bytes, masked: bytes):
+    assert mask_body("text/xml", body, frozenset(), "***", STATES) == masked
+
+
+def test_of_a_form_the_last_name_of_a_path_is_masked():
+    assert mask_body(FORM, b"signature=s&token=t", frozenset(), "***", STATES) == b"signature=***&token=t"
+
+
 def test_a_body_with_very_many_fields_is_masked_in_linear_time():
     body = b"{" + b",".join([b'"token": "s3cret"'] * 100_000) + b"}"
     assert mask_body("application/json", body, TOKEN, "***").count(b'"***"') == 100_000
