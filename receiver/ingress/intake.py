@@ -344,6 +344,7 @@ class Intake:
             client_ip=request.client_ip,
             bytes=len(request.wire_body),
             status=str(status),
+            secret=progress.proven.verified.secret if progress.proven else None,
             answered=answered,
             ms=progress.elapsed_ms(),
             **more,

@@ -1,7 +1,7 @@
 """Secrets as they were last read from Prefect, kept on disk so that a restart while Prefect is down closes no door.
 
-They are encrypted (Fernet: AES and HMAC) with a key in a file beside them, both for the owner alone: whoever gets one of
-the two files, in a backup say, gets no secret. A value is used for a week after it was last read, and no longer.
+They are encrypted (Fernet: AES and HMAC) with a key in a file beside them, both for the owner alone: whoever gets one
+of the two, in a backup say, gets no secret. A value is used for a week after it was last read, and no longer.
 """
 
 from __future__ import annotations
@@ -74,9 +74,8 @@ class LastGood:
             if self._written:  # together with the change of somebody who waited before
                 return
             self._written = True
-            kept = {
-                name: each for name, each in (self._kept or {}).items() if time.time() - each.read_at < KEPT_SECONDS
-            }
+            oldest = time.time() - KEPT_SECONDS
+            kept = {name: each for name, each in (self._kept or {}).items() if each.read_at > oldest}
             try:
                 await asyncio.to_thread(self._write_file, kept)
             except OSError as error:

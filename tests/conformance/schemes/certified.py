@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from receiver.ingress.request import RawRequest
 from tests.conformance.schemes import NOW, make_request
@@ -35,7 +36,7 @@ def key(_number: int) -> rsa.RSAPrivateKey:
 @cache
 def certificate(name: str, *, issuer: str | None = None, days: int = 30) -> x509.Certificate:
     """A certificate for a name and the key 0; its own issuer, or by a root of that name, which has the key 1."""
-    extended = x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH])
+    extended = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
     builder = _builder(name, issuer or name, 0, days).add_extension(extended, critical=False)
     builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
     authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(key(1 if issuer else 0).public_key())

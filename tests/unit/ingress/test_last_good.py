@@ -1,4 +1,4 @@
-"""The last good secrets outlive a restart while Prefect is down: encrypted, for a week, and no longer than they are good."""
+"""The last good secrets outlive a restart while Prefect is down: encrypted, and for a week."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from receiver.ingress import last_good, vault
+from receiver.ingress import vault
 from receiver.ingress.last_good import LastGood
 from receiver.ingress.vault import SecretUnavailable, Vault
 from receiver.ingress.verify.base import Secrets
@@ -92,7 +92,7 @@ async def test_after_a_week_they_are_good_no_longer(blocks: Blocks, tmp_path: Pa
     for days, good in ((6.9, True), (7.1, False), (-1, False)):
         later = time.time() + days * 86400
         with monkeypatch.context() as patched:
-            patched.setattr(last_good.time, "time", lambda later=later: later)
+            patched.setattr(time, "time", lambda later=later: later)
             assert (await LastGood(tmp_path).get(CRM) is not None) == good
 
 

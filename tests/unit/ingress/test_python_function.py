@@ -106,4 +106,4 @@ def test_only_code_may_name_a_function_of_the_project():
     assert parse_definition(fields, by="code").scheme == "python"
     for by in ("admin", "write"):
         with pytest.raises(DefinitionError, match="defined in code"):
-            parse_definition(fields, by=by)  # type: ignore[arg-type] # both are authors
+            parse_definition(fields, by=by)
