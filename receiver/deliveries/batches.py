@@ -76,21 +76,24 @@ def full(connection: Connection, but: Iterable[str], most: int) -> list[Group]:
 def form(connection: Connection, group: Group, now: int) -> bool:
     """Form a batch of a group's attempts, in the order of their arrival, due now. Whether there is one.
 
-    It has fewer than there are where others of the same ordering key are under way, and none where that holds for all.
+    Attempts whose ordering key is under way are passed over for later ones. What is left and fills no batch waits, as
+    any few do, until one of them is due: else each hole in the queue would be a run of its own.
     """
+    size = min(group.size, _MOST)
+    asked = {"of_webhook": group.webhook, "of_deployment": group.deployment, "many": size}
+    members: list[Row[Any]] = []
     for _ in range(_ROUNDS):
-        asked = {"of_webhook": group.webhook, "of_deployment": group.deployment, "many": min(group.size, _MOST)}
         rows = connection.execute(_GATHERED, asked).all()
         members = order.admit(connection, rows, together=True, now=now)
-        if members:
-            first, *others = [{"of_delivery": row.delivery_id, "of_number": row.number} for row in members]
-            batch = batch_id(members[0])
-            joined = [{**first, "at": now}, *({**other, "at": None} for other in others)]
-            connection.execute(_JOIN, [{**member, "batch": batch} for member in joined])
-            return True
-        if not rows:
+        if len(members) == len(rows):
             break
-    return False
+    if len(members) < size and not any(row.due_at <= now for row in members):
+        return False
+    batch = batch_id(members[0])
+    first, *others = [{"of_delivery": row.delivery_id, "of_number": row.number} for row in members]
+    joined = [{**first, "at": now}, *({**other, "at": None} for other in others)]
+    connection.execute(_JOIN, [{**member, "batch": batch} for member in joined])
+    return True
 
 
 def batch_id(first: Row[Any]) -> str:

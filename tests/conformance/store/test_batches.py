@@ -42,6 +42,21 @@ async def test_what_waited_long_enough_takes_along_what_came_later(store: Delive
     assert [member for member, _ in claim.members] == made
 
 
+async def test_a_batch_passes_over_what_has_to_wait_for_its_key_and_a_few_others_wait_like_any(store: DeliveryStore):
+    await gathered(store, 10, ordering_key="hot")
+    (hot,) = await store.claim(10, 60, later(0.1), "tests")
+    behind = await gathered(store, 8, 0.2, ordering_key="hot")
+    few = await gathered(store, 4, 0.3)
+    assert await store.claim(10, 60, later(0.4), "tests") == []
+    many = await gathered(store, 7, 0.5)
+    (filled,) = await store.claim(10, 60, later(0.6), "tests")
+    assert [member for member, _ in filled.members] == (few + many)[:10]
+    await store.handed_over(hot, "run", later(1))
+    await store.follow(run_state("run", Status.COMPLETED, later(1)), "event", later(1))
+    (next_one,) = await store.claim(10, 60, later(1), "tests")
+    assert [member for member, _ in next_one.members] == behind + many[6:]
+
+
 async def test_members_have_one_run_and_each_its_end(store: DeliveryStore):
     made = await gathered(store, 10)
     (claim,) = await store.claim(10, 60, later(1), "tests")
