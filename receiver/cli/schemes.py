@@ -104,7 +104,7 @@ def _markdown_row(scheme: type[Scheme]) -> tuple[str, ...]:
         _PROVES[scheme.strength],
         scheme.to_enter or "none",
         options or "none",
-        f"`{scheme.event_id}`" if scheme.event_id else "none",
+        f"`{scheme.event_id}`".replace("|", "\\|") if scheme.event_id else "none",  # else it would end the cell
         " ".join(_habits(scheme)),
     )
 
