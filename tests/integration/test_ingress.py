@@ -47,6 +47,8 @@ async def receiver(
                     "body": {"got": "{{$context.data}}"},
                 },
             )
+            await running.define("files", verification={"scheme": "dropbox", "secret": "env:INGRESS_TEST_SECRET"})
+            await running.define("paused-github", verification=github, state="paused")
             await running.define("events", deduplicate={"key": "{{$context.headers.x-event-id}}"})
             yield running
 
@@ -209,6 +211,31 @@ async def test_a_repeated_event_is_a_duplicate_and_another_body_is_a_conflict_th
         assert (await receiver.delivery(again.headers["webhook-delivery-id"]))["response_status"] == 200
     assert other.status_code == 202
     assert (await receiver.delivery(other.json()["delivery_id"]))["id_conflict"] is True
+
+
+async def test_the_same_signed_request_under_another_event_id_is_recorded_and_not_run(receiver: RunningReceiver):
+    answers = [
+        await receiver.http.post("/api/webhooks/paused-github", content=b"{}", headers={**signed, **event})
+        for signed in [github_signature(SECRET, b"{}")]
+        for event in ({"X-GitHub-Delivery": "g-1"}, {"X-GitHub-Delivery": "g-2"}, {})
+    ]
+    assert [answer.status_code for answer in answers] == [202, 202, 202]
+    first, *replays = [await receiver.delivery(answer.headers["webhook-delivery-id"]) for answer in answers]
+    assert first["status"] == "queued" and first["reason"] == "paused"
+    for replay in replays:
+        assert (replay["status"], replay["reason"], replay["duplicate_of"]) == ("duplicate", "replayed", first["id"])
+    assert (await receiver.logged())[-1]["reason"] == "replayed"
+
+
+async def test_a_check_of_the_url_is_answered_and_makes_no_delivery(receiver: RunningReceiver):
+    answer = await receiver.http.get("/api/webhooks/files?challenge=%3Cb%3E")
+    assert (answer.status_code, answer.text) == (200, "<b>")
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert (await receiver.logged())[-1]["status"] == "handshake"
+    assert (await receiver.http.get("/api/webhooks/files")).status_code == 405
+    assert (await receiver.http.get(f"/api/webhooks/files?challenge={'x' * 2000}")).status_code == 401
+    assert {row["status"] for row in await receiver.deliveries(webhook="files")} == {"rejected"}
 
 
 async def test_a_request_without_its_event_id_is_accepted_and_marked(receiver: RunningReceiver):
