@@ -20,7 +20,7 @@ from prefect.exceptions import Pause
 from prefect.flow_engine import run_flow_async
 from pydantic import SecretStr
 
-from blocks import ChatRobot, HttpService, WebhookSecret, connections, lookup
+from blocks import ChatRobot, HttpService, WebhookSecret
 from blocks.bootstrap import make_example_secrets
 from flows.chat_answer import CHAT_REQUESTS
 from flows.chat_expiry import chat_expiry
@@ -38,7 +38,6 @@ from tests.support.waiting import eventually
 PAYLOADS = Path(__file__).parents[1] / "payloads" / "chat"
 BASE = "http://receiver.test"
 DEPLOYED = {"repository": "lantern-works/site", "commit": "5c0d3a9e"}
-pytestmark = pytest.mark.usefixtures("runs_in_process")
 
 
 @dataclass
@@ -99,13 +98,9 @@ class Chat:
 
 
 @pytest.fixture
-async def chat(
-    receiver: RunningReceiver, prefect: PrefectClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Chat]:
-    monkeypatch.setenv("WEBHOOKS_HOME", str(tmp_path))
-    lookup.forget()
+async def chat(receiver: RunningReceiver, prefect: PrefectClient, default_records: Path) -> AsyncIterator[Chat]:
     made = await make_example_secrets(["slack"])
-    name, definition = f"chat-{tmp_path.name}", get_definition(chat_message)
+    name, definition = f"chat-{default_records.name}", get_definition(chat_message)
     assert definition is not None
     async with HttpServer() as server:
         await HttpService(base_url=server.url, allow_networks=["127.0.0.1"]).asave("chat-in-tests", overwrite=True)
@@ -124,11 +119,9 @@ async def chat(
         await receiver.define(**{**definition.to_json(), "deployment": f"chat-message/{name}"})
         for key in ("chat-dingtalk", "chat-wecom"):
             await receiver.define(key, deployment=f"chat-message/{name}")
-        yield Chat(receiver, prefect, server, tmp_path, deployments)
+        yield Chat(receiver, prefect, server, default_records, deployments)
     for secret in made:  # the server is shared with tests of the first start
         await WebhookSecret.adelete(secret)
-    lookup.forget()
-    await connections.close()
 
 
 async def test_a_slash_command_is_answered_at_once_approved_later_and_then_deployed(chat: Chat):

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from blocks import connections, lookup
 from flows.gitlab_pipeline import BRANCHES, PIPELINES, gitlab_pipeline
 from flows.nodes import query_records
 from receiver import Context
 
 PAYLOADS = Path(__file__).parents[1] / "payloads" / "gitlab"
-pytestmark = pytest.mark.usefixtures("runs_in_process")
-
-
-@pytest.fixture(autouse=True)
-async def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Path]:
-    monkeypatch.setenv("WEBHOOKS_HOME", str(tmp_path))
-    lookup.forget()
-    yield tmp_path
-    await connections.close()
 
 
 async def told(name: str, **attributes: Any) -> str | None:
@@ -41,19 +28,21 @@ def mails(home: Path) -> dict[str, str]:
     return {str(mail["Subject"]): str(mail.get_content()) for mail in found}
 
 
-async def test_people_hear_once_that_the_branch_broke_and_once_that_it_is_mended_whatever_comes_late(home: Path):
+async def test_people_hear_once_that_the_branch_broke_and_once_that_it_is_mended_whatever_comes_late(
+    default_records: Path,
+):
     broken, fixed = "lantern-works/site: main is broken", "lantern-works/site: main is fixed"
 
     assert [await told("main-running"), await told("main-failed")] == [None, "broken"]
     assert [await told("main-failed"), await told("main-running")] == [None, None]
     assert [stored["status"] for stored in await query_records.fn(PIPELINES)] == ["failed"]
-    assert list(mails(home)) == [broken]
-    assert "* failed: unit (stage test)" in mails(home)[broken]
+    assert list(mails(default_records)) == [broken]
+    assert "* failed: unit (stage test)" in mails(default_records)[broken]
 
     assert [await told("main-fixed"), await told("main-fixed")] == ["fixed", None]
     assert await told("main-failed", status="success", finished_at="2026-03-01 08:30:00 UTC") is None, "an older one"
     assert await told("main-failed", id=4133, ref="new-lamps") is None
-    assert set(mails(home)) == {broken, fixed}
+    assert set(mails(default_records)) == {broken, fixed}
     assert {(row["pipeline_id"], row["status"]) for row in await query_records.fn(PIPELINES)} == {
         (4131, "success"),
         (4132, "success"),

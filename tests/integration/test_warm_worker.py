@@ -254,7 +254,8 @@ async def test_a_run_that_waits_for_a_person_frees_its_child_and_begins_anew_whe
 
     answer = await receiver.http.post(address, json={"decision": "approve", "comment": "fine"})
     assert answer.status_code == 200
-    assert (await pool.ended(run)).state_name == "Completed"
+    ended = await pool.ended(run)
+    assert ended.state_name == "Completed", ended.state
     assert [line.split()[0] for line in lines(path)] == ["begun", "asked", "begun", "decided"]
     assert lines(path)[-1] == "decided True fine"
 
