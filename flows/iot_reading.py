@@ -67,28 +67,54 @@ def read_reading(context: Context) -> Reading:
     )
 
 
-def watch(
-    readings: Iterable[Reading], known: Iterable[Mapping[str, Any]], limits: Mapping[str, float], margin: float
-) -> tuple[list[Reading], list[dict[str, Any]]]:
-    """Readings that pass the limit of their kind of sensor, each crossing once, and the sensors as they stand then.
+@dataclass(frozen=True, kw_only=True)
+class Crossing:
+    """A reading with which a sensor passes its limit (`high`), or comes back from there."""
 
-    `known` are the sensors as they are stored. An alarm is over when a value is `margin` below the limit, so that one
-    that trembles around it is one alarm. A reading older than the sensor's latest one changes nothing.
+    reading: Reading
+    high: bool
+
+    @property
+    def sensor(self) -> dict[str, Any]:
+        """The columns that say whose it is."""
+        return {"device": self.reading.device, "sensor": self.reading.sensor}
+
+    def row(self) -> dict[str, Any]:
+        """How the sensor stands since then, as the workflow stores it. The end of an alarm leaves who brought it."""
+        stands = {**self.sensor, "high": self.high, "since": self.reading.measured_at}
+        alarm = {"value": self.reading.value, "delivery_id": self.reading.delivery_id, "told_at": None}
+        return {**stands, **alarm} if self.high else stands
+
+
+def crossings(
+    readings: Iterable[Reading], known: Iterable[Mapping[str, Any]], limits: Mapping[str, float], margin: float
+) -> list[Crossing]:
+    """Where the readings cross the limit of their kind of sensor, sensor by sensor, in the order of their measurement.
+
+    `known` is how sensors stand: rows of the workflow's table, of those that ever passed their limit. An alarm is over
+    when a value is `margin` below the limit, so that one that trembles around it is one alarm. A reading from before a
+    sensor's last crossing tells nothing new, unless it is that crossing itself and nobody was told of it yet.
     """
-    sensors = {(row["device"], row["sensor"]): dict(row) for row in known}
-    alarms, touched = [], {}
-    for reading in sorted(readings, key=lambda each: each.measured_at):
-        place = (reading.device, reading.sensor)
-        before = sensors.get(place)
-        if before is not None and reading.measured_at < _moment(before["measured_at"]):
-            continue
-        was_high = before is not None and before["high"]
+    stands = {(row["device"], row["sensor"]): row for row in known}
+    found: list[Crossing] = []
+    for reading in sorted(readings, key=lambda each: (each.device, each.sensor, each.measured_at)):
         limit = limits.get(reading.sensor)
-        high = limit is not None and reading.value > (limit - margin if was_high else limit)
-        if high and not was_high:
-            alarms.append(reading)
-        sensors[place] = touched[place] = {**reading.row(), "high": high}
-    return alarms, list(touched.values())
+        if limit is None:
+            continue
+        place = (reading.device, reading.sensor)
+        now = stands.get(place)
+        if now is not None and reading.delivery_id == now["delivery_id"] and now["told_at"] is None:
+            found.append(Crossing(reading=reading, high=True))
+            continue
+        if now is not None and reading.measured_at < _moment(now["since"]):
+            continue
+        was_high = now is not None and now["high"]
+        high = reading.value > (limit - margin if was_high else limit)
+        if high != was_high:
+            crossing = Crossing(reading=reading, high=high)
+            found.append(crossing)
+            stands[place] = {**(now or {}), **crossing.row()}
+    return found
 
 
 def in_words(alarms: Iterable[Reading], limits: Mapping[str, float]) -> str:

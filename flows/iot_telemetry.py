@@ -6,19 +6,20 @@ query, or by PUT one or a list of them as JSON:
     GET  ?device=boiler-1&sensor=temperature&value=71.5
     PUT  [{"device": "boiler-1", "sensor": "temperature", "value": 71.5, "at": "2026-03-01T10:00:00Z"}]
 
-A reading that comes again is stored once. Readings of a device keep their order, so that of two that pass the limit
-together only one is an alarm.
+A reading that comes again is stored once. Runs of several batches may meet at one sensor: the database says whose the
+alarm is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from prefect import flow
 from sqlalchemy import Boolean, Column, DateTime, Float, MetaData, String, Table
 
-from flows.iot_reading import SENSOR, Reading, in_words, read_reading, watch
-from flows.nodes import ServiceError, notify, query_records, upsert_records
+from flows.iot_reading import SENSOR, Crossing, Reading, crossings, in_words, read_reading
+from flows.nodes import ServiceError, create_record, notify, query_records, update_records, upsert_records
 from receiver import Batch, DeliveriesFailed, webhook
 
 LIMITS = {"temperature": 80.0, "pressure": 6.0}
@@ -34,14 +35,16 @@ READINGS = Table(
     Column("measured_at", DateTime(timezone=True), primary_key=True),
     Column("value", Float, nullable=False),
 )
-SENSORS = Table(
-    "iot_sensors",
+ALARMS = Table(
+    "iot_alarms",  # how each sensor stands that ever passed its limit: its last alarm, and whether that lasts
     _TABLES,
     Column("device", String(100), primary_key=True),
     Column("sensor", String(100), primary_key=True),
-    Column("measured_at", DateTime(timezone=True), nullable=False),
-    Column("value", Float, nullable=False),
     Column("high", Boolean, nullable=False),
+    Column("since", DateTime(timezone=True), nullable=False),
+    Column("value", Float, nullable=False),
+    Column("delivery_id", String(100), nullable=False, index=True),
+    Column("told_at", DateTime(timezone=True)),
 )
 
 
@@ -50,7 +53,6 @@ SENSORS = Table(
     methods=["PUT", "GET"],
     split="{{$context.data}}",
     batch={"max_size": 100, "max_wait": "2s"},
-    ordering_key='{{$context.query.device | default("")}}{{$context.data.device | default("")}}',
     parameters={"batch": "{{$context}}"},
     verification={"scheme": "api-key", "secret": "block:webhook-secret/iot-telemetry"},
 )
@@ -60,8 +62,7 @@ async def iot_telemetry(
 ) -> None:
     """Store the readings and tell `channel` of each that passes the limit of its kind of sensor, once a crossing.
 
-    A reading that cannot be read fails alone. One whose alarm nobody could be told of fails too, and its sensor's next
-    reading over the limit tells it again.
+    A reading that cannot be read fails alone. One whose alarm nobody could be told of fails too: its replay tells it.
     """
     readings, failed = [], []
     for context in batch:
@@ -71,28 +72,35 @@ async def iot_telemetry(
             failed.append(context.delivery_id)
             print(f"delivery {context.delivery_id} is no reading: {error}")  # noqa: T201 (log_prints)
     await upsert_records(READINGS, [reading.row() for reading in readings], key=[*SENSOR, "measured_at"])
-    failed += await keep_watch(readings, limits, margin, channel)
+    failed += await watch(readings, limits, margin, channel)
     if failed:
         raise DeliveriesFailed(failed)
 
 
-async def keep_watch(readings: Sequence[Reading], limits: dict[str, float], margin: float, channel: str) -> list[str]:
-    """Tell of alarms and keep how each sensor stands; the deliveries whose alarm nobody could be told of."""
+async def watch(readings: Sequence[Reading], limits: dict[str, float], margin: float, channel: str) -> list[str]:
+    """Tell of the alarms in these readings, in one message; the deliveries whose alarm nobody could be told of."""
     wanted = {name: {"in": sorted({getattr(reading, name) for reading in readings})} for name in SENSOR}
-    known = await query_records(SENSORS, wanted, limit=10_000)
-    alarms, sensors = watch(readings, known, limits, margin)
-    untold: list[Reading] = []
-    if alarms:
-        try:
-            await notify(channel, f"{len(alarms)} over the limit", in_words(alarms, limits))
-        except ServiceError as error:
-            print(f"nobody was told of {len(alarms)} alarms: {error}")  # noqa: T201 (log_prints)
-            untold = alarms
-    silent = {(reading.device, reading.sensor) for reading in untold}
-    await upsert_records(
-        SENSORS,
-        [sensor for sensor in sensors if (sensor["device"], sensor["sensor"]) not in silent],
-        key=SENSOR,
-        version="measured_at",
-    )
-    return [reading.delivery_id for reading in untold]
+    known = await query_records(ALARMS, wanted, limit=10_000)
+    alarms = [each.reading for each in crossings(readings, known, limits, margin) if await is_ours_to_tell(each)]
+    if not alarms:
+        return []
+    mine = [reading.delivery_id for reading in alarms]
+    try:
+        await notify(channel, f"{len(alarms)} over the limit", in_words(alarms, limits))
+    except ServiceError as error:
+        print(f"nobody was told of {len(alarms)} alarms: {error}")  # noqa: T201 (log_prints)
+        return mine
+    await update_records(ALARMS, {"told_at": datetime.now(UTC)}, {"delivery_id": {"in": mine}})
+    return []
+
+
+async def is_ours_to_tell(crossing: Crossing) -> bool:
+    """Keep how the sensor stands now; whether this is an alarm that no other reading has brought meanwhile."""
+    row = crossing.row()
+    if crossing.high:
+        alarm = await create_record(ALARMS, row, unique=SENSOR)
+        if alarm["delivery_id"] == row["delivery_id"]:
+            return alarm["told_at"] is None
+    before = {**crossing.sensor, "high": not crossing.high, "since": {"lt": row["since"]}}
+    changed = await update_records(ALARMS, row, before)
+    return crossing.high and changed["updated"] == 1

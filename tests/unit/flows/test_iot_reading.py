@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flows.iot_reading import AHEAD, Reading, in_words, read_reading, watch
+from flows.iot_reading import AHEAD, Reading, crossings, in_words, read_reading
 from receiver import Context
 
 PAYLOADS = Path(__file__).parents[2] / "payloads" / "iot_telemetry"
@@ -37,8 +37,12 @@ def values(*given: float, start: int = 0) -> list[Reading]:
     ]
 
 
+def crossed(readings: list[Reading], known: Any = (), limits: Any = LIMITS) -> list[tuple[float, bool]]:
+    return [(each.reading.value, each.high) for each in crossings(readings, known, limits, 1.0)]
+
+
 def alarms(readings: list[Reading], known: Any = ()) -> list[float]:
-    return [reading.value for reading in watch(readings, known, LIMITS, 1.0)[0]]
+    return [value for value, high in crossed(readings, known) if high]
 
 
 def test_a_reading_is_the_body_or_without_one_the_query():
@@ -83,25 +87,38 @@ def test_an_alarm_is_told_once_until_the_value_has_fallen_below_the_margin():
     assert alarms(values(81, 79, 80.5)) == [81, 80.5]
 
 
+def stored(told: bool = True, **changes: Any) -> dict[str, Any]:
+    """How the sensor stands in the database, an alarm since noon."""
+    [crossing] = crossings(values(85), (), LIMITS, 1.0)
+    row = {**crossing.row(), "since": NOW.isoformat(), "told_at": NOW.isoformat() if told else None}
+    return {**row, **changes}
+
+
 def test_a_sensor_that_is_over_its_limit_already_is_no_new_alarm():
-    _, [stands] = watch(values(85), (), LIMITS, 1.0)
-    assert stands == {**values(85)[0].row(), "high": True}
-    stored = {**stands, "measured_at": stands["measured_at"].isoformat()}
-
-    assert alarms(values(86, start=1), [stored]) == []
-    assert alarms(values(70, 86, start=1), [stored]) == [86]
+    assert crossed(values(86, start=1), [stored()]) == []
+    assert crossed(values(70, 86, start=1), [stored()]) == [(70, False), (86, True)]
+    assert crossed(values(86, start=1), [stored(high=False)]) == [(86, True)]
 
 
-def test_readings_count_in_the_order_of_their_measurement_and_late_ones_change_nothing():
-    in_disorder = list(reversed(values(70, 85, 86)))
-    assert alarms(in_disorder) == [85]
-    _, [stands] = watch(in_disorder, (), LIMITS, 1.0)
-    assert stands["value"] == 86
-    assert watch(values(99), [{**stands, "high": False}], LIMITS, 1.0) == ([], [])
+def test_readings_count_in_the_order_of_their_measurement_and_late_ones_tell_nothing_new():
+    assert alarms(list(reversed(values(70, 85, 86)))) == [85]
+    assert crossed(values(70, start=-1), [stored()]) == []
+
+
+def test_an_alarm_that_nobody_was_told_of_is_told_by_its_own_reading_alone():
+    assert crossed(values(85), [stored(told=False)]) == [(85, True)]
+    assert crossed(values(85), [stored(told=False, high=False, since=NOW + timedelta(hours=1))]) == [(85, True)]
+    assert crossed(values(86, start=1), [stored(told=False)]) == []
+    assert crossed(values(85), [stored()]) == []
+
+
+def test_the_end_of_an_alarm_keeps_who_brought_it():
+    [end] = crossings(values(70, start=1), [stored()], LIMITS, 1.0)
+    assert end.row() == {**end.sensor, "high": False, "since": NOW + timedelta(minutes=1)}
 
 
 def test_a_kind_of_sensor_without_a_limit_is_not_watched():
-    assert watch(values(500), (), {}, 1.0) == ([], [{**values(500)[0].row(), "high": False}])
+    assert crossed(values(500), (), {}) == []
 
 
 def test_a_message_lists_a_hundred_alarms():
