@@ -13,7 +13,7 @@ from receiver.cli.client import CommandFailed
 from receiver.contract.errors import WebhooksError
 from receiver.webhooks.deploy_plan import Change, Step
 
-CHOSEN_HERE = frozenset({"api-key", "bearer", "github", "gitlab", "hmac"})
+CHOSEN_HERE = frozenset({"api-key", "bearer", "github", "gitlab", "hmac", "url-token"})
 """Schemes whose secret we choose and give to the sender. Others are issued by the sender: a made-up one would turn
 its requests away for good, where a missing one is 503 and tried again."""
 
