@@ -21,7 +21,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from flows.order_message import MOST_LINES, told_apart
-from flows.request_body import optional_text, required_text
+from flows.request_body import optional_text, read_text, required_text
 
 _LARGEST = 2**63 - 1
 _NOTES = frozenset({"line_section", "line_subsection", "line_note"})
@@ -143,15 +143,18 @@ class _ErpNextOrder(_Shape):
 
 
 def _with_code(value: str | None) -> str | None:
-    if value is not None and not _CODE.fullmatch(value):
+    name = read_text(value)
+    if name is not None and not _CODE.fullmatch(name):
         raise ValueError("is not [id, '[internal reference] name']: the internal reference is the line's SKU")
-    return value
+    return name
 
 
 class _OdooLine(_Shape):
     number: _Number = Field(alias="id")
     kind: Annotated[str | None, BeforeValidator(_false_is_nothing)] = Field(default=None, alias="display_type")
-    product: Annotated[_Name, AfterValidator(_with_code), BeforeValidator(_name_of)] = Field(alias="product_id")  # type: ignore[valid-type]  # likewise
+    product: Annotated[str | None, Field(max_length=500), AfterValidator(_with_code), BeforeValidator(_name_of)] = (
+        Field(alias="product_id")
+    )
     quantity: _Quantity = Field(alias="product_uom_qty")
     total: _Amount = Field(alias="price_subtotal")
 
