@@ -37,7 +37,8 @@ async def the_token_in_the_url_opens_the_door_and_is_kept_nowhere(receiver: Runn
     assert accepted.status_code == 202
     row = await receiver.delivery(accepted.json()["delivery_id"])
     assert (row["path"], row["verification"]["secret"]) == ("/api/webhooks/odoo/***", "current")
-    sent = await receiver.admin.post("/api/admin/webhooks/odoo/send", json={"body_base64": base64.b64encode(b"{}").decode()})
+    sample = {"body_base64": base64.b64encode(b"{}").decode()}
+    sent = await receiver.admin.post("/api/admin/webhooks/odoo/send", json=sample)
     assert sent.json()["status"] == 202, sent.text
     unknown = await receiver.http.post(f"/api/webhooks/nothing/{TOKEN}", json={})
     wrong = await receiver.http.post(f"/api/webhooks/odoo/{WRONG}", json={})
