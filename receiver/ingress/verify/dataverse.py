@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 from receiver.ingress.request import RawRequest
 from receiver.ingress.verify.api_key import ApiKey
 from receiver.ingress.verify.base import Carriers, Scheme, Secrets, Verified
-from receiver.ingress.verify.keys import secret_part
 from receiver.ingress.verify.options import HeaderName, SchemeOptions, read_options
+from receiver.ingress.verify.parts import secret_part
 
 _QUERY_NAME = Annotated[str, Field(min_length=1, max_length=128)]
 

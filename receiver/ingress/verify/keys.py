@@ -8,8 +8,6 @@ import hmac
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-import orjson
-
 from receiver.contract.errors import Unverified
 from receiver.contract.reasons import Reason
 from receiver.ingress.verify.base import Secrets
@@ -56,24 +54,3 @@ def _decode(value: str, encoding: KeyEncoding) -> bytes | None:
 
 def _from_base64(text: str) -> bytes:
     return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-
-
-def secret_part(secrets: Secrets | None, name: str, *, plain: bool = False) -> Secrets:
-    """One part of secrets that have several, written as a JSON object of texts: `{"app_secret": "...", ...}`.
-
-    Where a secret is no object it is the part itself if `plain`, and else, as where the part is missing, no secret.
-    """
-    if secrets is None:
-        return Secrets("")
-    return Secrets(_part(secrets.current, name, plain), tuple(_part(value, name, plain) for value in secrets.previous))
-
-
-def _part(value: str, name: str, plain: bool) -> str:
-    try:
-        parts = orjson.loads(value) if value.lstrip().startswith("{") else None
-    except orjson.JSONDecodeError:
-        parts = None
-    if not isinstance(parts, dict):
-        return value if plain else ""
-    part = parts.get(name)
-    return part if isinstance(part, str) else ""

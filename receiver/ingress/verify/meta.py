@@ -14,8 +14,9 @@ from receiver.ingress.request import RawRequest
 from receiver.ingress.verify.base import Carriers, Handshake, Secrets, Verified
 from receiver.ingress.verify.handshakes import query_challenge
 from receiver.ingress.verify.hmac_signature import HmacScheme
-from receiver.ingress.verify.keys import decode_keys, find_match, secret_part
+from receiver.ingress.verify.keys import decode_keys, find_match
 from receiver.ingress.verify.options import SchemeOptions, read_options
+from receiver.ingress.verify.parts import secret_part
 from receiver.ingress.verify.wire import one_query_value
 
 _NAMES = {"sha256": "X-Hub-Signature-256", "sha1": "X-Hub-Signature"}

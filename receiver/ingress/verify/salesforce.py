@@ -14,7 +14,7 @@ from receiver.ingress.parse.content_type import parse_media_type
 from receiver.ingress.parse.xml_text import parse_xml
 from receiver.ingress.request import RawRequest
 from receiver.ingress.verify.base import Carriers, Scheme, Secrets, Verified
-from receiver.ingress.verify.keys import find_match
+from receiver.ingress.verify.keys import decode_keys, find_match
 from receiver.ingress.verify.wire import first_header
 
 _SIGNIFICANT = 15
@@ -47,10 +47,7 @@ class Salesforce(Scheme):
 
     def verify(self, request: RawRequest, secrets: Secrets | None, now: datetime) -> Verified:  # noqa: ARG002 (contract)
         """Accept a message of 1 to 100 notifications that names the organization."""
-        usable = secrets.usable() if secrets else []
-        ids = [(label, text[:_SIGNIFICANT].encode()) for label, text in usable if len(text) >= _SIGNIFICANT]
-        if not ids:
-            raise Unverified(Reason.SECRET_UNAVAILABLE, "the webhook's secret is no organization's id")
+        ids = [(label, text[:_SIGNIFICANT]) for label, text in _ids(secrets)]
         label = find_match([_organization(request)[:_SIGNIFICANT]], ids)
         if label is None:
             raise Unverified(Reason.CREDENTIAL_WRONG, "the message is another organization's")
@@ -58,10 +55,8 @@ class Salesforce(Scheme):
 
     def sign(self, request: RawRequest, secrets: Secrets | None, now: datetime) -> RawRequest:  # noqa: ARG002 (contract)
         """The message with the organization's id in its element `OrganizationId`."""
-        usable = secrets.usable() if secrets else []
-        if not usable:
-            raise Unverified(Reason.SECRET_UNAVAILABLE, "the webhook has no secret")
-        body = _ORGANIZATION.sub(lambda found: found[1] + usable[0][1].encode(), request.wire_body)
+        _, organization = _ids(secrets)[0]
+        body = _ORGANIZATION.sub(lambda found: found[1] + organization, request.wire_body)
         return replace(request, body=body, wire_body=body)
 
     def carriers(self) -> Carriers:
@@ -71,6 +66,13 @@ class Salesforce(Scheme):
     def answer(self, request: RawRequest, secrets: Secrets | None, now: datetime) -> Reply | None:  # noqa: ARG002 (contract)
         """The acknowledgement without which Salesforce sends the message again for a day."""
         return Reply.text(_ACK, media_type="text/xml")
+
+
+def _ids(secrets: Secrets | None) -> list[tuple[str, bytes]]:
+    ids = [(label, key) for label, key in decode_keys(secrets) if len(key) in _LENGTHS]
+    if not ids:
+        raise Unverified(Reason.SECRET_UNAVAILABLE, "the webhook's secret is no organization's id")
+    return ids
 
 
 def _organization(request: RawRequest) -> bytes:
