@@ -1,4 +1,4 @@
-"""JSON Web Tokens and HTTP message signatures: what is signed well and refused all the same."""
+"""Tokens, message signatures and public keys: what is signed well and refused all the same."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from receiver.contract.reasons import Reason
 from receiver.ingress.request import RawRequest
 from receiver.ingress.verify import Scheme, Secrets, build_scheme
 from tests.conformance.schemes import NOW, make_request, with_body, with_values
+from tests.conformance.schemes.keypairs import WHPK, standard_v1a
 from tests.conformance.schemes.tokens import (
     EC_KEYS,
     PLAIN,
@@ -101,10 +102,12 @@ def test_the_algorithm_is_the_definition_s_choice_not_the_token_s():
 
 def test_a_token_may_bring_neither_key_nor_extension():
     by = by_key(EC_KEYS[1])
-    for header in ({"jwk": {"kty": "EC"}}, {"jku": "https://evil.example/keys"}, {"x5c": ["..."]}):
+    keys: tuple[dict[str, object], ...] = ({"jwk": {"kty": "EC"}}, {"jku": "https://evil.example/k"}, {"x5c": ["..."]})
+    for header in keys:
         forged = bearer(PLAIN, token({"alg": "ES256", **header}, CLAIMS, by))
         assert refusal(jwt(algorithms=["ES256"]), forged, PUBLIC) is Reason.CREDENTIAL_WRONG
-    for header in ({"crit": ["exp"]}, {"b64": False}):
+    extensions: tuple[dict[str, object], ...] = ({"crit": ["exp"]}, {"b64": False})
+    for header in extensions:
         assert refusal(jwt(), shown(CLAIMS, {"alg": "HS256", **header})) is Reason.CREDENTIAL_MALFORMED
 
 
@@ -147,6 +150,21 @@ def test_options_that_would_open_a_door_are_refused_when_it_is_defined(field: st
     with pytest.raises(DefinitionError) as error:
         jwt(**options)
     assert error.value.field.startswith(f"verification.{field}".rstrip("."))
+
+
+def test_standard_webhooks_by_a_public_key_come_under_the_older_names_too():
+    scheme = build_scheme({"scheme": "standard-webhooks-v1a", "headers": "svix", "secret": "block:secret/tests"})
+    key = next(iter(WHPK))
+    signed = standard_v1a("svix")(make_request(b"{}", headers={"svix-id": "msg_1"}), key, NOW)
+    assert scheme.verify(signed, Secrets(key), NOW).secret == "current"
+    signature = dict(signed.headers)["svix-signature"]
+    for other in (signature.replace("v1a,", "v1,"), signature.removeprefix("v1a,")):
+        changed = with_values(signed, ("header", "svix-signature"), other)
+        assert refusal(scheme, changed, key) is Reason.SIGNATURE_MALFORMED
+    several = with_values(signed, ("header", "svix-signature"), f"v1,AAAA v1a,AAAA {signature}")
+    assert scheme.verify(several, Secrets(key), NOW)
+    too_many = with_values(signed, ("header", "svix-signature"), " ".join([signature] * 9))
+    assert refusal(scheme, too_many, key) is Reason.SIGNATURE_MALFORMED
 
 
 def test_a_message_is_signed_whole_and_lately():
