@@ -124,7 +124,7 @@ def _habits(scheme: type[Scheme]) -> Iterable[str]:
     if scheme.default_max_body:
         yield f"Bodies up to {scheme.default_max_body // 1024**2} MiB."
     if scheme.answer_deadline:
-        yield f"Waits: `timeout` is {scheme.answer_deadline:g} s."
+        yield f"Default `timeout`: {scheme.answer_deadline:g} s."
 
 
 def _facts(scheme: type[Scheme]) -> Iterable[tuple[str, str]]:

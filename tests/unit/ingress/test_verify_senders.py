@@ -248,7 +248,8 @@ def test_all_notifications_of_microsoft_graphs_have_to_show_the_state():
         foreign = {"value": [*body["value"], {"clientState": state}]}
         request = make_request(json.dumps(foreign).encode())
         assert refusal(scheme_of("microsoft-graph"), request) is Reason(f"credential_{reason}")
-    for value in ([], {}, [7], [body["value"][0]] * 1001):
+    absurd: tuple[object, ...] = ([], {}, [7], [body["value"][0]] * 1001)
+    for value in absurd:
         request = make_request(json.dumps({"value": value}).encode())
         assert refusal(scheme_of("microsoft-graph"), request) is Reason.CREDENTIAL_MALFORMED
 
