@@ -25,7 +25,7 @@ def later(seconds: float) -> datetime:
 def new_delivery(
     *, event: str | None = None, window: timedelta = timedelta(days=4), mark: bytes | None = None, **fields: Any
 ) -> NewDelivery:
-    """A verified request for the webhook `orders`, to be run; `event` is the sender's event id, `mark` its signature."""
+    """A verified request for the webhook `orders`, to be run; `event` is its sender's id, `mark` its signature."""
     body: bytes = fields.get("body", b'{"n": 1}')
     received_at = fields.get("received_at", NOW)
     claim = None
