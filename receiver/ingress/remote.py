@@ -85,7 +85,9 @@ class RemoteDocuments:
         entry = self._entries.setdefault(url, _Entry())
         self._entries.move_to_end(url)
         if len(self._entries) > MOST_KEPT:
-            self._entries.popitem(last=False)
+            # What failed goes first: whoever makes up addresses displaces nothing that is of use.
+            useless = (name for name, each in self._entries.items() if each.content is None and name != url)
+            del self._entries[next(useless, next(iter(self._entries)))]
         return entry
 
     async def _renew(self, url: str, entry: _Entry) -> None:

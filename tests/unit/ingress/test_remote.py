@@ -155,6 +155,16 @@ async def test_only_https_is_fetched(url: str):
     await unavailable(RemoteDocuments(), url)
 
 
+async def test_addresses_that_are_made_up_displace_no_document(internet: Internet, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(remote, "MOST_KEPT", 4)
+    internet.server.answers = [Answer(body="a certificate"), *(Answer(status=404) for _ in range(8))]
+    await internet.documents.get([SNS_CERTIFICATE])
+    for number in range(8):
+        await unavailable(internet.documents, f"https://{HOST}/{number}.pem")
+    assert await internet.documents.get([SNS_CERTIFICATE]) == {SNS_CERTIFICATE: b"a certificate"}
+    assert len(internet.server.requests) == 9
+
+
 async def test_in_earnest_no_address_of_ours_is_reached():
     assert "loopback" in await unavailable(RemoteDocuments(), "https://127.0.0.1/a.pem")
 
