@@ -16,8 +16,9 @@ from receiver.ingress.request import RawRequest
 from receiver.ingress.verify.base import Carriers, Scheme, Secrets, Strength, Verified
 from receiver.ingress.verify.keys import decode_keys, find_match
 from receiver.ingress.verify.options import SchemeOptions, read_options
-from receiver.ingress.verify.timestamps import check_age, format_timestamp, parse_timestamp
-from receiver.ingress.verify.wire import one_header, with_headers
+from receiver.ingress.verify.stamped import Stamp
+from receiver.ingress.verify.timestamps import format_timestamp
+from receiver.ingress.verify.wire import with_headers
 
 
 class DingTalkRobotOptions(SchemeOptions):
@@ -47,16 +48,11 @@ class DingTalkRobot(Scheme):
     def verify(self, request: RawRequest, secrets: Secrets | None, now: datetime) -> Verified:
         """Accept a message whose moment one of the secrets signed, not too long ago."""
         keys = decode_keys(secrets)
-        malformed = Reason.SIGNATURE_MALFORMED
-        presented = one_header(request, ("sign",), missing=Reason.SIGNATURE_MISSING, malformed=malformed)
-        timestamp = one_header(
-            request, ("timestamp",), missing=Reason.TIMESTAMP_MISSING, malformed=Reason.TIMESTAMP_MALFORMED
-        )
-        seconds = parse_timestamp(timestamp, "ms")
-        label = find_match([presented], [(label, _signature(key, timestamp)) for label, key in keys])
+        stamp = Stamp.of(request, "sign", "timestamp", "ms")
+        label = find_match([stamp.signature], [(label, _signature(key, stamp.timestamp)) for label, key in keys])
         if label is None:
             raise Unverified(Reason.SIGNATURE_MISMATCH)
-        check_age(seconds, now, tolerance=self.options.tolerance, applies="both")
+        stamp.check_age(now, self.options.tolerance)
         return Verified(scheme=self.name, secret=label)
 
     def sign(self, request: RawRequest, secrets: Secrets | None, now: datetime) -> RawRequest:

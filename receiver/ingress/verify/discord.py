@@ -17,8 +17,7 @@ from receiver.ingress.verify.asymmetric import cannot_sign, ed25519_matches, ed2
 from receiver.ingress.verify.base import Carriers, Handshake, Scheme, Secrets, Strength, Verified
 from receiver.ingress.verify.json_body import json_object, json_text
 from receiver.ingress.verify.options import SchemeOptions, read_options
-from receiver.ingress.verify.timestamps import check_age, parse_timestamp
-from receiver.ingress.verify.wire import one_header
+from receiver.ingress.verify.stamped import Stamp
 
 _SIGNATURE, _TIMESTAMP = "x-signature-ed25519", "x-signature-timestamp"
 # What an interaction is answered at once: "the app is thinking", or no change; the flow follows up with its token.
@@ -65,18 +64,12 @@ class Discord(Scheme):
     def verify(self, request: RawRequest, secrets: Secrets | None, now: datetime) -> Verified:
         """Accept a request signed with the private key of one of the public ones."""
         keys = public_keys(secrets, _key, "the app's public key, 64 digits of hex")
-        malformed = Reason.SIGNATURE_MALFORMED
-        text = one_header(request, (_SIGNATURE,), missing=Reason.SIGNATURE_MISSING, malformed=malformed)
-        timestamp = one_header(
-            request, (_TIMESTAMP,), missing=Reason.TIMESTAMP_MISSING, malformed=Reason.TIMESTAMP_MALFORMED
-        )
-        seconds = parse_timestamp(timestamp, "s")
-        label = ed25519_matches(keys, from_hex(text), timestamp + request.wire_body)
+        stamp = Stamp.of(request, _SIGNATURE, _TIMESTAMP)
+        label = ed25519_matches(keys, from_hex(stamp.signature), stamp.timestamp + request.wire_body)
         if label is None:
             raise Unverified(Reason.SIGNATURE_MISMATCH)
-        if self.options.tolerance is not None:
-            check_age(seconds, now, tolerance=self.options.tolerance, applies="both")
-        return Verified(scheme=self.name, secret=label, mark=text)
+        stamp.check_age(now, self.options.tolerance)
+        return Verified(scheme=self.name, secret=label, mark=stamp.signature)
 
     def sign(self, request: RawRequest, secrets: Secrets | None, now: datetime) -> RawRequest:  # noqa: ARG002 (contract)
         """Only Discord can: always raises `DefinitionError`."""

@@ -23,7 +23,8 @@ from receiver.ingress.verify.base import Carriers, Handshake, OpenedBody, Scheme
 from receiver.ingress.verify.json_body import json_object, json_text
 from receiver.ingress.verify.options import SchemeOptions, read_options
 from receiver.ingress.verify.parts import secret_parts
-from receiver.ingress.verify.timestamps import check_age, format_timestamp, parse_timestamp
+from receiver.ingress.verify.stamped import Stamp
+from receiver.ingress.verify.timestamps import format_timestamp
 from receiver.ingress.verify.wire import one_header, with_headers
 
 _SIGNATURE, _TIMESTAMP, _NONCE = "x-lark-signature", "x-lark-request-timestamp", "x-lark-request-nonce"
@@ -72,26 +73,23 @@ class Feishu(Scheme):
         """Accept a request that one of the secrets signed and encrypted, and that shows its verification token."""
         candidates = secret_parts(secrets, self._parts)
         malformed = Reason.SIGNATURE_MALFORMED
-        presented = one_header(request, (_SIGNATURE,), missing=Reason.SIGNATURE_MISSING, malformed=malformed)
-        timestamp = one_header(request, (_TIMESTAMP,), missing=Reason.TIMESTAMP_MISSING, malformed=malformed)
+        stamp = Stamp.of(request, _SIGNATURE, _TIMESTAMP)
         nonce = one_header(request, (_NONCE,), missing=malformed, malformed=malformed)
-        seconds = parse_timestamp(timestamp, "s")
         signer = None
         for label, parts in candidates:
-            expected = self._signature(parts, timestamp + nonce, request.body)
-            if hmac.compare_digest(presented, expected.encode()) and signer is None:
+            expected = self._signature(parts, stamp.timestamp + nonce, request.body)
+            if hmac.compare_digest(stamp.signature, expected.encode()) and signer is None:
                 signer = label, parts
         if signer is None:
             raise Unverified(Reason.SIGNATURE_MISMATCH)
-        if self.options.tolerance is not None:
-            check_age(seconds, now, tolerance=self.options.tolerance, applies="both")
+        stamp.check_age(now, self.options.tolerance)
         label, parts = signer
         body = None
         if self.options.callback == "events":
             content = _opened(request.body, parts["encrypt_key"])
             _check_token(json_object(content), parts)
             body = OpenedBody(content=content, content_type="application/json")
-        return Verified(scheme=self.name, secret=label, body=body, mark=presented)
+        return Verified(scheme=self.name, secret=label, body=body, mark=stamp.signature)
 
     def sign(self, request: RawRequest, secrets: Secrets | None, now: datetime) -> RawRequest:
         """The request as Feishu sends it; an event gets the verification token and is encrypted."""

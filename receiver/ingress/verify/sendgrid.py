@@ -14,8 +14,7 @@ from receiver.ingress.request import RawRequest
 from receiver.ingress.verify.asymmetric import cannot_sign, ecdsa_matches, from_base64, p256_of_text, public_keys
 from receiver.ingress.verify.base import Carriers, Scheme, Secrets, Strength, Verified
 from receiver.ingress.verify.options import SchemeOptions, read_options
-from receiver.ingress.verify.timestamps import check_age, parse_timestamp
-from receiver.ingress.verify.wire import one_header
+from receiver.ingress.verify.stamped import Stamp
 
 _SIGNATURE = "x-twilio-email-event-webhook-signature"
 _TIMESTAMP = "x-twilio-email-event-webhook-timestamp"
@@ -51,18 +50,12 @@ class SendGrid(Scheme):
     def verify(self, request: RawRequest, secrets: Secrets | None, now: datetime) -> Verified:
         """Accept a request signed with the private key of one of the public ones."""
         keys = public_keys(secrets, p256_of_text, _FORM)
-        malformed = Reason.SIGNATURE_MALFORMED
-        text = one_header(request, (_SIGNATURE,), missing=Reason.SIGNATURE_MISSING, malformed=malformed)
-        timestamp = one_header(
-            request, (_TIMESTAMP,), missing=Reason.TIMESTAMP_MISSING, malformed=Reason.TIMESTAMP_MALFORMED
-        )
-        seconds = parse_timestamp(timestamp, "s")
-        label = ecdsa_matches(keys, from_base64(text), timestamp + request.wire_body)
+        stamp = Stamp.of(request, _SIGNATURE, _TIMESTAMP)
+        label = ecdsa_matches(keys, from_base64(stamp.signature), stamp.timestamp + request.wire_body)
         if label is None:
             raise Unverified(Reason.SIGNATURE_MISMATCH)
-        if self.options.tolerance is not None:
-            check_age(seconds, now, tolerance=self.options.tolerance, applies="both")
-        return Verified(scheme=self.name, secret=label, mark=text)
+        stamp.check_age(now, self.options.tolerance)
+        return Verified(scheme=self.name, secret=label, mark=stamp.signature)
 
     def sign(self, request: RawRequest, secrets: Secrets | None, now: datetime) -> RawRequest:  # noqa: ARG002 (contract)
         """Only SendGrid can: always raises `DefinitionError`."""

@@ -16,7 +16,7 @@ from receiver.ingress.request import RawRequest
 from receiver.ingress.verify.asymmetric import cannot_sign, ed25519_matches, ed25519_of_bytes, from_base64, public_keys
 from receiver.ingress.verify.base import Carriers, Scheme, Secrets, Strength, Verified
 from receiver.ingress.verify.options import SchemeOptions, read_options
-from receiver.ingress.verify.timestamps import check_age, parse_timestamp
+from receiver.ingress.verify.stamped import Stamp
 from receiver.ingress.verify.wire import one_header
 
 _FORM = "the sender's public key, `whpk_...`"
@@ -56,23 +56,18 @@ class StandardWebhooksV1a(Scheme):
         """Accept a request of which one signature was made with the private key of one of the public ones."""
         keys = public_keys(secrets, _key, _FORM)
         start, malformed = self.options.headers, Reason.SIGNATURE_MALFORMED
-        text = one_header(request, (self._signature,), missing=Reason.SIGNATURE_MISSING, malformed=malformed)
-        timestamp = one_header(
-            request, (f"{start}-timestamp",), missing=Reason.TIMESTAMP_MISSING, malformed=Reason.TIMESTAMP_MALFORMED
-        )
+        stamp = Stamp.of(request, self._signature, f"{start}-timestamp")
         id_ = one_header(request, (f"{start}-id",), missing=malformed, malformed=malformed)
-        seconds = parse_timestamp(timestamp, "s")
-        entries = text.split(b" ")
+        entries = stamp.signature.split(b" ")
         presented = [from_base64(entry[4:]) for entry in entries if entry.startswith(b"v1a,")]
         if not presented or len(entries) > _MOST_ENTRIES:
             raise Unverified(malformed, "no signature begins with 'v1a,', or there are too many")
-        message = id_ + b"." + timestamp + b"." + request.wire_body
+        message = id_ + b"." + stamp.timestamp + b"." + request.wire_body
         label = next((found for each in presented if (found := ed25519_matches(keys, each, message))), None)
         if label is None:
             raise Unverified(Reason.SIGNATURE_MISMATCH)
-        if self.options.tolerance is not None:
-            check_age(seconds, now, tolerance=self.options.tolerance, applies="both")
-        return Verified(scheme=self.name, secret=label, mark=text)
+        stamp.check_age(now, self.options.tolerance)
+        return Verified(scheme=self.name, secret=label, mark=stamp.signature)
 
     def sign(self, request: RawRequest, secrets: Secrets | None, now: datetime) -> RawRequest:  # noqa: ARG002 (contract)
         """Only the sender can: always raises `DefinitionError`."""
