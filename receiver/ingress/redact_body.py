@@ -30,12 +30,12 @@ def mask_body(
     if not body or not (fields or paths):
         return body
     start = body.removeprefix(_BOM).lstrip()[:1]
-    if start == b"<":
-        return _mask_xml(body, {path[-1] for path in paths}, mask)
     is_multipart = parse_media_type(content_type)[0] == "multipart/form-data"
     if start == b"{" and not is_multipart:
         return _mask_json(body, paths | {(name,) for name in fields}, mask)
     fields |= {path[-1] for path in paths}
+    if start == b"<":  # and then as a form all the same, which may begin with anything
+        body = _mask_xml(body, fields, mask)
     return _mask_multipart(content_type, body, fields, mask) if is_multipart else _mask_form(body, fields, mask)
 
 

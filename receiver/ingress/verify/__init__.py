@@ -1,6 +1,6 @@
 """Where a request comes from: every scheme by its name, found in this package's modules.
 
-A new scheme is one new file with a `Scheme` that has a name, or one row in `presets.py`; nothing else is edited.
+A new scheme is one new file with a `Scheme` that has a name, or one row in `senders.py`; nothing else is edited.
 """
 
 from __future__ import annotations

@@ -195,6 +195,7 @@ def test_an_element_of_xml_is_masked(body: bytes, masked: bytes):
 
 def test_of_a_form_the_last_name_of_a_path_is_masked():
     assert mask_body(FORM, b"signature=s&token=t", frozenset(), "***", STATES) == b"signature=***&token=t"
+    assert mask_body(FORM, b"<a>=1&token=s", TOKEN, "***") == b"<a>=1&token=***"
 
 
 def test_a_body_with_very_many_fields_is_masked_in_linear_time():
