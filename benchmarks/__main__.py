@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import ack, plan, plot, report, runs, sync, up, waiting
+from benchmarks import ack, batches, plan, plot, report, runs, sync, up, waiting
 from benchmarks.figures import Figure
 from benchmarks.loading import LoadFailed
 from benchmarks.machine import describe
@@ -25,7 +25,7 @@ from benchmarks.waterfall import Stage
 LATEST = PROJECT / "benchmarks" / "results" / "latest.json"
 DOCS = PROJECT / "docs"
 PLOT = "performance.svg"
-GROUPS = ("up", "sync", "ack", "stock")
+GROUPS = ("up", "sync", "batch", "ack", "stock")
 ORDER = ("acknowledge", "synchronous", "runs", "webhooks up")
 _STOCK_SECONDS = 20.0
 """What the process worker needs at the least; with less time left it is left out."""
@@ -45,10 +45,12 @@ async def measure(folder: Path, chosen: Plan, only: set[str], peer: str | None, 
         found.figures += await ack.peer(peer, chosen, tell)
     if "up" in only and chosen.starts:
         found.figures += await up.measure(folder, chosen.starts, tell)
-    if only & {"sync", "ack", "stock"}:
+    if only & {"sync", "batch", "ack", "stock"}:
         async with running_rig(folder, tell) as rig:
             if only & {"sync", "stock"}:
                 await _runs(rig, chosen, "stock" in only, tell, found)
+            if "batch" in only:
+                found.figures += await batches.measure(rig, chosen, tell)
             if "ack" in only:
                 found.figures += await ack.measure(rig, chosen, tell)
             if "sync" in only:  # last: it leaves runs that nobody takes

@@ -66,6 +66,22 @@ class Receiver(_Api):
                 return stored
             await asyncio.sleep(0.1)
 
+    async def completed(self, webhook: str) -> int:
+        """How many of a webhook's deliveries have completed."""
+        told = (await self.call("GET", f"/api/admin/stats?webhook={webhook}"))["webhooks"]
+        return sum(int(each["by_status"].get("completed", 0)) for each in told)
+
+    async def wait_until_all_ended(self, webhook: str, seconds: float) -> None:
+        """Wait until none of a webhook's deliveries waits or runs, at most so many seconds."""
+        deadline = time.monotonic() + seconds
+        left = ["queued", "dispatched", "running"]  # in the order in which a delivery has them
+        while left and time.monotonic() < deadline:
+            path = f"/api/admin/deliveries?webhook={webhook}&status={left[0]}&limit=1"
+            if (await self.call("GET", path))["items"]:
+                await asyncio.sleep(0.05)
+            else:
+                left.pop(0)
+
     async def wait_for(self, delivery_id: str, status: str, seconds: float) -> None:
         """Wait until a delivery has come to a status, at most so many seconds."""
         deadline = time.monotonic() + seconds

@@ -24,6 +24,7 @@ class Plan:
     paced_count: int
     burst_count: int
     burst_seconds: float
+    batched_count: int
     stock_sync_count: int
     stock_burst_count: int
     began: float = field(default_factory=time.monotonic)
@@ -47,6 +48,7 @@ def thorough() -> Plan:
         paced_count=25,
         burst_count=120,
         burst_seconds=15,
+        batched_count=5_000,
         stock_sync_count=3,
         stock_burst_count=8,
     )
@@ -65,6 +67,7 @@ def quick() -> Plan:
         paced_count=5,
         burst_count=24,
         burst_seconds=4,
+        batched_count=1_000,
         stock_sync_count=1,
         stock_burst_count=0,
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect import flow, task
 
-from receiver import Context, webhook
+from receiver import Batch, Context, webhook
 
 
 @task
@@ -22,6 +22,13 @@ async def one_node(context: Context) -> dict[str, float]:
     """`{"began", "fields", "ended"}`: moments in Unix seconds, and what the node counted."""
     began = time.time()
     return {"began": began, "fields": await node(context.data), "ended": time.time()}
+
+
+@webhook("many-at-once", batch={}, parameters={"batch": "{{$context}}"}, verification={"scheme": "none"})
+@flow
+async def many_at_once(batch: Batch) -> None:
+    """One node for all deliveries of a batch."""
+    await node({context.delivery_id: context.data for context in batch})
 
 
 @flow
