@@ -25,9 +25,6 @@ from flows.nodes import Failed, ServiceError, http_request, upsert_with_lines
 from flows.request_body import unprocessable
 from receiver import Context, Reply, respond, webhook
 
-PATIENCE = 3.0
-"""Seconds that a sender waits for the stock; after that the order is answered as unchecked."""
-
 _TABLES = MetaData()
 
 ORDERS = Table(
@@ -70,13 +67,13 @@ ORDER_LINES = Table(
     },
 )
 @flow(log_prints=True)
-async def erp_orders(context: Context) -> Reply:
+async def erp_orders(context: Context, patience: float = 3.0) -> Reply:
     """Store the order as `unchecked`, ask the stock for all of its lines, store and answer what came of it.
 
     Answers `{"id", "number", "outcome", "state", "lines"}`: 201 `created` or 200 `updated`, with the state `accepted`
     or `backordered`, or `cancelled`, for which nobody asks; 200 `stale` where a newer version is stored already. When
-    the stock does not answer in time it is 202 `unchecked`: the order is safe, the run goes on asking, and fails where
-    that is in vain, so that a replay asks again.
+    the stock does not answer within `patience` seconds it is 202 `unchecked`: the order is safe, the run goes on and
+    asks again, and fails where that is in vain, so that a replay asks once more.
     """
     try:
         order = read_order(context.data)
@@ -87,20 +84,19 @@ async def erp_orders(context: Context) -> Reply:
     if first["stale"] or order.cancelled or not lines:
         return _answer(order, first, lines, created=first["created"])
     try:
-        lines = await ask(order, at_once=True)
+        lines = await ask(order, patience)
     except ServiceError as error:
         print(f"order {order.number} is unchecked, the stock is asked again: {error}")  # noqa: T201 (log_prints)
         respond(202, _body(order, first, lines, created=first["created"]))
-        lines = await ask(order, at_once=False)
+        lines = await ask(order)
     return _answer(order, await store(order, lines, source), lines, created=first["created"])
 
 
-async def ask(order: ErpOrder, *, at_once: bool) -> tuple[CheckedLine, ...]:
-    """The lines with what the stock has; `at_once` tries once and shortly, for somebody waits. Raises ServiceError."""
-    stock = http_request.with_options(retries=0) if at_once else http_request
-    seconds = PATIENCE if at_once else None
+async def ask(order: ErpOrder, patience: float | None = None) -> tuple[CheckedLine, ...]:
+    """The lines with what the stock has. With `patience` it is asked once, for somebody waits. Raises ServiceError."""
+    stock = http_request if patience is None else http_request.with_options(retries=0)
     told = await stock(
-        "POST", "/availability", json=question(order.lines), service="stock", timeout=seconds, repeatable=True
+        "POST", "/availability", json=question(order.lines), service="stock", timeout=patience, repeatable=True
     )
     try:
         return allocate(order, read_answer(told["json"]))

@@ -46,7 +46,8 @@ def has(**pieces: float) -> Answer:
 
 
 async def order(data: Any, webhook: str = "erp-orders") -> Reply:
-    return await erp_orders(Context.from_document({"data": data, "delivery_id": "d", "webhook": webhook}))
+    context = Context.from_document({"data": data, "delivery_id": "d", "webhook": webhook})
+    return await erp_orders(context, patience=60)
 
 
 async def stored() -> list[tuple[Any, ...]]:
