@@ -55,7 +55,7 @@ def up() -> Iterator[Up]:
 
 
 def post(up: Up, key: str, body: bytes, headers: dict[str, str] | None = None) -> httpx.Response:
-    return httpx.post(f"{up.base_url}/api/webhooks/{key}", content=body, headers=headers, timeout=30)
+    return httpx.post(f"{up.base_url}/api/webhooks/{key}", content=body, headers=headers, timeout=120)
 
 
 def prefect_auth(up: Up) -> httpx.BasicAuth:
@@ -64,14 +64,14 @@ def prefect_auth(up: Up) -> httpx.BasicAuth:
 
 
 def prefect(up: Up, path: str, **body: Any) -> Any:
-    answer = httpx.post(f"{up.prefect_api}/{path}", json=body, auth=prefect_auth(up), timeout=30)
+    answer = httpx.post(f"{up.prefect_api}/{path}", json=body, auth=prefect_auth(up), timeout=120)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
 def github_secret(up: Up) -> str:
     url = f"{up.prefect_api}/block_types/slug/webhook-secret/block_documents/name/github"
-    answer = httpx.get(url, params={"include_secrets": True}, auth=prefect_auth(up), timeout=30)
+    answer = httpx.get(url, params={"include_secrets": True}, auth=prefect_auth(up), timeout=120)
     return str(answer.json()["data"]["current"])
 
 
@@ -213,7 +213,7 @@ def test_by_the_api_a_write_key_makes_replays_and_pauses_and_a_read_key_is_refus
     reader = as_json(up, "keys create reader --scope read")["key"]
     wanted = {"key": "by-api", "deployment": "hello/hello", "verification": {"scheme": "none"}}
     assert _call(up, writer, "POST", "webhooks", json=wanted).status_code == 201
-    sent = httpx.post(f"{up.base_url}/api/webhooks/by-api", json={"data": {"message": "by api"}}, timeout=30)
+    sent = httpx.post(f"{up.base_url}/api/webhooks/by-api", json={"data": {"message": "by api"}}, timeout=120)
     delivery_id = sent.json()["delivery_id"]
     reaches(up, delivery_id, "completed")
     changes: list[tuple[str, str, dict[str, Any]]] = [
@@ -235,7 +235,7 @@ def test_by_the_api_a_write_key_makes_replays_and_pauses_and_a_read_key_is_refus
 
 def _call(up: Up, key: str, method: str, path: str, **body: Any) -> httpx.Response:
     bearer = {"Authorization": f"Bearer {key}"}
-    return httpx.request(method, f"{up.base_url}/api/admin/{path}", headers=bearer, timeout=30, **body)
+    return httpx.request(method, f"{up.base_url}/api/admin/{path}", headers=bearer, timeout=120, **body)
 
 
 def test_no_secret_is_in_any_log_or_in_the_database(up: Up):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.filesystems import LocalFileSystem
-from prefect.settings import PREFECT_DEFAULT_RESULT_STORAGE_BLOCK, temporary_settings
+from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
+    PREFECT_API_URL,
+    PREFECT_DEFAULT_RESULT_STORAGE_BLOCK,
+    temporary_settings,
+)
 from pydantic import SecretStr
 
 from blocks import RecordsDatabase, connections, lookup
@@ -16,12 +21,21 @@ from tests.support.prefect import PrefectServer
 from tests.support.receiver import RunningReceiver, running_receiver, settings_for
 
 
+@pytest.fixture(scope="session")
+async def result_storage(prefect_server: PrefectServer, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a block of the session's server that keeps results in a folder."""
+    with temporary_settings(
+        updates={PREFECT_API_URL: prefect_server.api_url, PREFECT_API_AUTH_STRING: prefect_server.auth_string}
+    ):
+        await LocalFileSystem(basepath=str(tmp_path_factory.mktemp("results"))).asave("tests", overwrite=True)
+    return "local-file-system/tests"
+
+
 @pytest.fixture
-async def runs_in_process(prefect_settings: PrefectServer, tmp_path: Path) -> AsyncIterator[PrefectServer]:
+def runs_in_process(prefect_settings: PrefectServer, result_storage: str) -> Iterator[PrefectServer]:
     """Flows may be called. Where no storage for results is named, Prefect asks its server at each run with a client
     that it never closes, and an unclosed socket is an error here."""
-    await LocalFileSystem(basepath=str(tmp_path / "results")).asave("tests", overwrite=True)
-    with temporary_settings(updates={PREFECT_DEFAULT_RESULT_STORAGE_BLOCK: "local-file-system/tests"}):
+    with temporary_settings(updates={PREFECT_DEFAULT_RESULT_STORAGE_BLOCK: result_storage}):
         yield prefect_settings
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import sqlite3
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
@@ -27,6 +25,7 @@ from receiver.storage.condition import look_at, read_condition
 from receiver.storage.tables import VERSION_TABLE, webhook
 from receiver.webhooks.definitions import DefinitionStore
 from tests.support.admin import ServedApi, admin_api, served_admin_api
+from tests.support.commands import run_command
 from tests.support.ports import free_port
 from tests.support.postgres import TestPostgres
 from tests.support.prefect import outside_environment
@@ -283,16 +282,8 @@ async def test_the_condition_of_a_database_on_postgres_has_its_clock(postgres: T
 def test_when_nothing_runs_the_command_says_what_to_start(tmp_path: Path) -> None:
     home = tmp_path / "home"
     ports = {"WEBHOOKS_PORT": str(free_port()), "WEBHOOKS_PREFECT_PORT": str(free_port())}
-    done = subprocess.run(
-        [sys.executable, "-m", "receiver.cli", "check", "orders"],
-        env={**outside_environment(), **ports, "WEBHOOKS_HOME": str(home)},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-    )
-    assert done.returncode == 1, done.stderr
+    environment = {**outside_environment(), **ports, "WEBHOOKS_HOME": str(home)}
+    done = run_command(environment, "check", "orders", cwd=tmp_path, exit_code=1)
     assert done.stderr == ""
     assert "Start the receiver with `webhooks up`" in done.stdout
     assert "webhooks, Prefect and its workers  !  were not looked at" in done.stdout

@@ -1,4 +1,4 @@
-"""The commands that speak to a receiver, as processes of their own against a server on a port."""
+"""The commands that speak to a receiver, against a server on a port."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate
+from typer.testing import Result
 
 from receiver.ingress.answers import Answer
 from tests.support.admin import ServedApi, served_admin_api
+from tests.support.commands import run_command
 from tests.support.prefect import outside_environment
 from tests.support.waiting import wait_until
 
@@ -51,20 +55,8 @@ def project(tmp_path) -> Path:
     return folder
 
 
-def webhooks(
-    receiver: ServedApi, *words: str, cwd: Path | None = None, fails: bool = False, **env: str
-) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "receiver.cli", *words],
-        env={**receiver.env, **env},
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-    )
-    assert done.returncode == (1 if fails else 0), done.stdout + done.stderr
-    return done
+def webhooks(receiver: ServedApi, *words: str, cwd: Path | None = None, fails: bool = False, **env: str) -> Result:
+    return run_command({**receiver.env, **env}, *words, cwd=cwd, exit_code=1 if fails else 0)
 
 
 def as_json(receiver: ServedApi, *words: str, **more: Any) -> Any:
@@ -79,7 +71,7 @@ def define(project: Path, *keys: str, more: str = "", head: str = STAND_IN) -> N
     (project / "prefect.yaml").write_text("\n".join(lines) + "\n")
 
 
-def deploy(receiver: ServedApi, project: Path, *words: str, **more: Any) -> subprocess.CompletedProcess[str]:
+def deploy(receiver: ServedApi, project: Path, *words: str, **more: Any) -> Result:
     return webhooks(receiver, "deploy", "--skip-prefect", *words, cwd=project, **more)
 
 
@@ -192,7 +184,7 @@ def test_follow_prints_what_is_new_and_what_changes(receiver, tmp_path):
         wait_until(lambda: seen()[2:] == [(first, "dead")], what="a change is printed")
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(240)
 
 
 def test_deploy_shows_the_difference_and_makes_it_so(receiver, project):
@@ -270,8 +262,9 @@ def test_deploy_brings_prefect_and_the_way_back_for_flows_up_to_date(receiver, p
     with (project / "prefect.yaml").open("a") as manifest:
         manifest.write("pull: []\n")
     env = {name: value for name, value in prefect_server.env.items() if name.startswith("PREFECT_")}
-    pool = [sys.executable, "-m", "prefect", "work-pool", "create", "deploy-test", "--type", "process", "--overwrite"]
-    subprocess.run(pool, env=prefect_server.env, check=True, capture_output=True, timeout=60)
+    pool = WorkPoolCreate(name="deploy-test", type="process")
+    with SyncPrefectClient(prefect_server.api_url, auth_string=prefect_server.auth_string) as client:
+        client.create_work_pool(pool, overwrite=True)
     with_pool = (
         (project / "prefect.yaml")
         .read_text()

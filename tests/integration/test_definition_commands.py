@@ -1,16 +1,15 @@
-"""Webhooks made, taken over from a file and deleted by commands, as processes against a receiver."""
+"""Webhooks made, taken over from a file and deleted by commands, against a receiver on a port."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 import yaml  # type: ignore[import-untyped]  # PyYAML comes without types
 
 from tests.support.admin import ServedApi, served_admin_api
+from tests.support.commands import run_command
 from tests.support.prefect import outside_environment
 
 SECRET = "only-the-sender-knows"
@@ -25,15 +24,7 @@ def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedApi]:
 
 def webhooks(receiver: ServedApi, *words: str, fails: bool = False, given: str = "") -> str:
     """What the command prints; with `fails` what it says on standard error."""
-    done = subprocess.run(
-        [sys.executable, "-m", "receiver.cli", *words],
-        env=receiver.env,
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == (1 if fails else 0), done.stdout + done.stderr
+    done = run_command(receiver.env, *words, given=given, exit_code=1 if fails else 0)
     assert SECRET not in done.stdout + done.stderr
     return done.stderr if fails else done.stdout
 

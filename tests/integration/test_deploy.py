@@ -10,7 +10,6 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectAlreadyExists
 
@@ -20,6 +19,7 @@ from receiver.contract.envelope import encode_envelope
 from receiver.supervisor.guarded import Command, GuardedProcess
 from tests.support.prefect import PrefectServer
 from tests.support.waiting import eventually
+from tests.support.workers import client_of
 
 PROJECT = Path(__file__).parents[2]
 DEPLOYMENTS = (
@@ -45,19 +45,19 @@ def run(arguments: list[str], server: PrefectServer, folder: Path = PROJECT, **e
         env={**server.env, "COLUMNS": "200", **extra},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-@pytest.fixture
-async def deployed(prefect_settings: PrefectServer) -> PrefectServer:
-    async with get_client() as client:
+@pytest.fixture(scope="module")
+async def deployed(prefect_server: PrefectServer) -> PrefectServer:
+    async with client_of(prefect_server) as client:
         with suppress(ObjectAlreadyExists):  # another test made it on the server they share
             await client.create_work_pool(WorkPoolCreate(name="webhooks", type="process"))
-    run(["prefect", "--no-prompt", "deploy", "--all"], prefect_settings)
-    return prefect_settings
+    run(["prefect", "--no-prompt", "deploy", "--all"], prefect_server)
+    return prefect_server
 
 
 @pytest.fixture
@@ -72,12 +72,8 @@ def worker(deployed: PrefectServer, tmp_path: Path) -> Iterator[GuardedProcess]:
     process.stop()
 
 
-async def test_every_deployment_is_made_and_listed(deployed: PrefectServer):
-    listed = run(["prefect", "deployment", "ls"], deployed)
-
-    for name in DEPLOYMENTS:
-        assert name in listed
-    async with get_client() as client:
+async def test_every_deployment_is_made(deployed: PrefectServer):
+    async with client_of(deployed) as client:
         for name in DEPLOYMENTS:
             deployment = await client.read_deployment_by_name(name)
             flow, _, _ = name.replace("-", "_").partition("/")
@@ -86,8 +82,10 @@ async def test_every_deployment_is_made_and_listed(deployed: PrefectServer):
             assert deployment.work_pool_name == "webhooks"
 
 
-async def test_a_worker_started_in_another_folder_runs_them(worker: GuardedProcess, tmp_path: Path):
-    async with get_client() as client:
+async def test_a_worker_started_in_another_folder_runs_them(
+    deployed: PrefectServer, worker: GuardedProcess, tmp_path: Path
+):
+    async with client_of(deployed) as client:
 
         async def start(name: str, parameters: dict[str, object]) -> UUID:
             deployment = await client.read_deployment_by_name(name)

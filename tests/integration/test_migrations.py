@@ -79,7 +79,7 @@ def test_processes_that_migrate_at_once_agree(url: str, tmp_path: Path) -> None:
         subprocess.Popen([sys.executable, "-c", _PROCESS, url, str(tmp_path)], stdout=subprocess.PIPE, text=True)
         for _ in range(3)
     ]
-    answers = [process.communicate(timeout=60)[0].strip() for process in processes]
+    answers = [process.communicate(timeout=300)[0].strip() for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert answers == [migrate(url, tmp_path)] * 3
 

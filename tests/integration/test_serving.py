@@ -32,7 +32,7 @@ def refused(home: Path, **more: str) -> str:
     """What a receiver that cannot start says; it ends by itself with an exit code that is not 0."""
     env = {name: value for name, value in environment(home, **more).items() if value}
     ended = subprocess.run(
-        [sys.executable, "-m", "receiver.cli", "serve"], env=env, cwd=home, capture_output=True, timeout=60
+        [sys.executable, "-m", "receiver.cli", "serve"], env=env, cwd=home, capture_output=True, timeout=300
     )
     said = ended.stderr.decode()
     assert ended.returncode == 1 and "Traceback" not in said, (ended.returncode, said)

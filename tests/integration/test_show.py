@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +14,7 @@ from receiver.contract.reply import Reply
 from receiver.prefect_gateway import PrefectGateway
 from receiver.prefect_gateway.runs import LogLine, RunReport, RunStep
 from tests.support.admin import AdminApi, admin_api, served_admin_api
+from tests.support.commands import run_command
 from tests.support.inbox import NOW, dispatched, new_delivery
 from tests.support.prefect import outside_environment
 from tests.support.waiting import eventually
@@ -79,9 +78,7 @@ def test_nothing_hostile_reaches_the_terminal_and_part_of_an_id_is_enough(tmp_pa
         identity = served.store(**hostile, detail=HOSTILE, body=body, body_size=len(body))
 
         def printed(*words: str) -> str:
-            command = [sys.executable, "-m", "receiver.cli", *words]
-            done = subprocess.run(command, env=served.env, capture_output=True, timeout=60, check=True)
-            return done.stdout.decode()
+            return run_command(served.env, *words).stdout
 
         shown = printed("show", identity[-8:])
         for text in (printed("deliveries", "--since", "1h"), shown, printed("stats")):

@@ -115,7 +115,7 @@ async def test_several_processes_share_postgresql(postgres: TestPostgres, tmp_pa
 
 async def test_a_disk_that_is_full_is_unavailable_and_heals(tmp_path: Path) -> None:
     script = [sys.executable, "-m", "tests.integration.full_disk", str(tmp_path)]
-    ended = subprocess.run(script, capture_output=True, text=True, check=False, cwd=ROOT, timeout=60)
+    ended = subprocess.run(script, capture_output=True, text=True, check=False, cwd=ROOT, timeout=300)
     assert ended.stdout.splitlines() == ["unavailable", "whole", "0 too many"], ended.stderr
 
 

@@ -68,7 +68,7 @@ async def call(
     deployment = await make_deployment(prefect)
     await receiver.define(key, mode="sync", deployment=deployment, **fields)
     async with asyncio.TaskGroup() as group:
-        answer = group.create_task(receiver.http.post(f"/api/webhooks/{key}", json={"n": 7}, timeout=60))
+        answer = group.create_task(receiver.http.post(f"/api/webhooks/{key}", json={"n": 7}, timeout=300))
         if behave is not None:
             group.create_task(work(prefect, receiver, key, behave))
     return answer.result()
@@ -76,7 +76,7 @@ async def call(
 
 async def test_the_reply_of_the_flow_is_the_answer(receiver: RunningReceiver, prefect: PrefectClient):
     reply = Reply(status=201, body={"id": 7}, headers={"X-Kind": "customer"})
-    answer = await call(prefect, receiver, "reply", replying(reply), timeout=30)
+    answer = await call(prefect, receiver, "reply", replying(reply), timeout=110)
     assert (answer.status_code, answer.json(), answer.headers["x-kind"]) == (201, {"id": 7}, "customer")
     row = await receiver.delivery(answer.headers["webhook-delivery-id"])
     assert row["response_status"] == 201
@@ -90,24 +90,24 @@ async def test_a_plain_result_becomes_the_configured_response(receiver: RunningR
         await client.set_flow_run_state(run.id, Completed(), force=True)
 
     response = {"status": 203, "body": {"sum": "{{$result.sum}}", "n": "{{$context.data.n}}"}}
-    answer = await call(prefect, receiver, "shaped", behave, timeout=30, response=response)
+    answer = await call(prefect, receiver, "shaped", behave, timeout=110, response=response)
     assert (answer.status_code, answer.json()) == (203, {"sum": 3, "n": 7})
 
 
 async def test_a_failed_run_is_500_without_its_cause(receiver: RunningReceiver, prefect: PrefectClient):
-    answer = await call(prefect, receiver, "fails", failing, timeout=30)
+    answer = await call(prefect, receiver, "fails", failing, timeout=110)
     assert answer.status_code == 500 and "secret cause" not in answer.text
     assert answer.json()["delivery_id"] == answer.headers["webhook-delivery-id"]
 
 
 async def test_a_flow_that_sends_no_reply_answers_with_its_end(receiver: RunningReceiver, prefect: PrefectClient):
-    answer = await call(prefect, receiver, "silent", silent, timeout=30)
+    answer = await call(prefect, receiver, "silent", silent, timeout=110)
     assert answer.status_code == 200 and answer.json()["status"] == "completed"
 
 
 async def test_a_deployment_that_is_missing_is_503(receiver: RunningReceiver):
-    await receiver.define("missing", mode="sync", deployment=f"no/{uuid.uuid4().hex}", timeout=30)
-    answer = await receiver.http.post("/api/webhooks/missing", json={}, timeout=60)
+    await receiver.define("missing", mode="sync", deployment=f"no/{uuid.uuid4().hex}", timeout=110)
+    answer = await receiver.http.post("/api/webhooks/missing", json={}, timeout=300)
     assert answer.status_code == 503 and answer.headers["retry-after"]
 
 
@@ -144,7 +144,7 @@ async def test_a_reply_of_another_run_is_not_believed(receiver: RunningReceiver,
         send_reply(stranger, Reply(status=299).to_wire())
         send_reply(run, Reply(status=201).to_wire())
 
-    answer = await call(prefect, receiver, "stranger", behave, timeout=30)
+    answer = await call(prefect, receiver, "stranger", behave, timeout=110)
     assert answer.status_code == 201
 
 
@@ -152,7 +152,7 @@ async def test_a_reply_that_cannot_be_sent_is_500(receiver: RunningReceiver, pre
     async def behave(client: PrefectClient, run: FlowRun) -> None:
         send_reply(run, {"v": 1, "status": 200, "headers": {"Connection": "close"}, "body": None})
 
-    answer = await call(prefect, receiver, "bad", behave, timeout=30)
+    answer = await call(prefect, receiver, "bad", behave, timeout=110)
     assert answer.status_code == 500 and "cannot be sent" in answer.text
     row = await receiver.delivery(answer.headers["webhook-delivery-id"])
     assert (row["reason"], row["response_status"]) == ("bad_reply", 500)
@@ -166,7 +166,7 @@ async def test_a_duplicate_waits_for_the_same_reply_and_a_later_one_gets_it(
     await receiver.define(
         "twice",
         mode="sync",
-        timeout=30,
+        timeout=110,
         deployment=await make_deployment(prefect),
         verification={"scheme": "api-key", "secret": "env:SYNC_TEST_KEY"},
         deduplicate={"key": "{{$context.headers.x-event-id}}"},
@@ -174,7 +174,7 @@ async def test_a_duplicate_waits_for_the_same_reply_and_a_later_one_gets_it(
 
     async def post() -> httpx.Response:
         headers = {"X-API-Key": "k", "X-Event-Id": "e1"}
-        return await receiver.http.post("/api/webhooks/twice", json={}, headers=headers, timeout=60)
+        return await receiver.http.post("/api/webhooks/twice", json={}, headers=headers, timeout=300)
 
     async with asyncio.TaskGroup() as group:
         callers = [group.create_task(post()) for _ in range(3)]
@@ -195,8 +195,8 @@ async def test_any_receiver_hears_the_reply(
         deployment = await make_deployment(prefect)
         for number in range(3):
             key = f"many{number}"
-            await one.define(key, mode="sync", deployment=deployment, timeout=30)
+            await one.define(key, mode="sync", deployment=deployment, timeout=110)
             async with asyncio.TaskGroup() as group:
-                answer = group.create_task(other.http.post(f"/api/webhooks/{key}", json={}, timeout=60))
+                answer = group.create_task(other.http.post(f"/api/webhooks/{key}", json={}, timeout=300))
                 group.create_task(work(prefect, other, key, replying(Reply(body={"n": number}))))
             assert answer.result().json() == {"n": number}

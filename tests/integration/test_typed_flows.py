@@ -38,13 +38,13 @@ class Order(BaseModel):
 FILLED = {"order": "{{$context.data}}", "shop": "{{$context.query.shop}}"}
 
 
-@webhook("typed", mode="sync", timeout=60, parameters=FILLED, **OPEN)
+@webhook("typed", mode="sync", timeout=110, parameters=FILLED, **OPEN)
 @flow
 async def typed(order: Order, shop: str) -> Reply:
     return Reply(status=201, body={"shop": shop, "pieces": sum(line.quantity for line in order.lines)})
 
 
-@webhook("typed-early", mode="sync", timeout=60, parameters=FILLED, **OPEN)
+@webhook("typed-early", mode="sync", timeout=110, parameters=FILLED, **OPEN)
 @flow
 def typed_early(order: Order, shop: str) -> None:
     respond(status=202, body=order.lines[0].sku)
@@ -95,7 +95,7 @@ async def answered(
     receiver: RunningReceiver, prefect: PrefectClient, key: str, it: Flow[Any, Any], data: Any
 ) -> httpx.Response:
     async with asyncio.TaskGroup() as group:
-        answer = group.create_task(receiver.http.post(f"/api/webhooks/{key}?shop=kyiv", json=data, timeout=60))
+        answer = group.create_task(receiver.http.post(f"/api/webhooks/{key}?shop=kyiv", json=data, timeout=110))
         group.create_task(run_next(receiver, prefect, key, it))
     return answer.result()
 
@@ -137,7 +137,7 @@ async def test_any_deployment_may_be_bound_without_the_decorator(
     [row] = await receiver.deliveries(webhook="held")
     assert (row["status"], row["reason"]) == ("held", "parameters_invalid")
 
-    await receiver.define("waiting", deployment=deployment, parameters=parameters, mode="sync", timeout=60)
+    await receiver.define("waiting", deployment=deployment, parameters=parameters, mode="sync", timeout=110)
     answer = await answered(receiver, prefect, "waiting", ordinary, {"n": 7})
     assert (answer.status_code, answer.json()["status"]) == (200, "completed")
 

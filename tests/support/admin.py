@@ -199,4 +199,4 @@ def served_admin_api(home: Path, environment: dict[str, str]) -> Iterator[Served
         yield ServedApi(opened["api"], url, {**environment, "WEBHOOKS_HOME": str(home)})
     finally:
         server.should_exit = True
-        thread.join(timeout=30)
+        thread.join(timeout=120)

@@ -22,12 +22,12 @@ def in_second_terminal(up: Up, line: str) -> subprocess.CompletedProcess[str]:
     """A line typed in the project's folder, with the environment activated."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     env = {**up.env, "PATH": path}
-    return subprocess.run(line, shell=True, cwd=project_of(up), env=env, capture_output=True, text=True, timeout=120)
+    return subprocess.run(line, shell=True, cwd=project_of(up), env=env, capture_output=True, text=True, timeout=600)
 
 
 def admin(up: Up, path: str) -> dict[str, Any]:
     bearer = {"Authorization": f"Bearer {up.admin_key()}"}
-    answer = httpx.get(f"{up.base_url}/api/admin/{path}", headers=bearer, timeout=30)
+    answer = httpx.get(f"{up.base_url}/api/admin/{path}", headers=bearer, timeout=120)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 

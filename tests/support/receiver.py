@@ -72,7 +72,7 @@ async def running_receiver(settings: Settings, *, client: str = "127.0.0.1") -> 
     log = io.StringIO()
     with contextlib.redirect_stdout(log):
         app = create_app(settings)
-        async with LifespanManager(app, startup_timeout=60, shutdown_timeout=60):
+        async with LifespanManager(app, startup_timeout=300, shutdown_timeout=300):
             transport = httpx.ASGITransport(app, client=(client, 50000))
             base_url = "http://receiver.test"
             bearer = {"Authorization": f"Bearer {ADMIN_KEY}"}

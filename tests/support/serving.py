@@ -37,7 +37,7 @@ class Serving:
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(40)
+        return self.process.wait(240)
 
     def said(self) -> str:
         return (self.home / "stderr").read_text()
@@ -77,14 +77,14 @@ def serving(home: Path, **more: str) -> Iterator[Serving]:
             stderr=err,
         )
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as http:
             started = Serving(process, http, port, home)
             wait_until(lambda: process.poll() is not None or _lives(http), 60, what="the receiver answers")
             assert process.poll() is None, started.said()
             yield started
     finally:
         process.kill()
-        process.wait(20)
+        process.wait(240)
 
 
 def _lives(http: httpx.Client) -> bool:

@@ -25,7 +25,7 @@ from tests.support.prefect import PrefectServer
 from tests.support.waiting import eventually, wait_until
 
 ROOT = Path(__file__).parents[2]
-_PATIENCE = {"process": 240.0}  # a new interpreter for each run, on a machine that may be busy
+_PATIENCE = {"process": 60.0}  # a new interpreter for each run, on a machine that may be busy
 
 
 def client_of(server: PrefectServer) -> PrefectClient:
@@ -126,7 +126,7 @@ class RunningWorker:
     def stop(self) -> int:
         """SIGTERM, and the exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        return self.process.wait(240)
 
 
 @contextmanager
