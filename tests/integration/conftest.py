@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import PrefectClient, get_client
@@ -78,7 +79,7 @@ async def default_records(
     is parametrized so: `@pytest.mark.parametrize("default_records", ["sqlite", "postgresql"], indirect=True)`."""
     monkeypatch.setenv("WEBHOOKS_HOME", str(tmp_path))
     lookup.forget()
-    document = None
+    document: UUID | None = None
     if getattr(request, "param", "sqlite") == "postgresql":
         url = request.getfixturevalue("postgres").create_database()
         document = await RecordsDatabase(url=SecretStr(url)).asave("default", overwrite=True)
