@@ -8,10 +8,9 @@ BIN := $(VENV)/bin
 up: $(VENV)/.run
 	@$(BIN)/webhooks up
 
-# Unit tests two at a time; those that start real parts one after another, so that none waits for another's work.
+# Two files at a time. ALL=1 runs besides the few tests that are marked `long`; what they try is tried shorter elsewhere.
 test: $(VENV)/.dev
-	$(BIN)/pytest -n 2 --dist loadfile tests/unit $(ARGS)
-	$(BIN)/pytest tests/conformance tests/integration tests/e2e $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(if $(ALL),,-m "not long") $(ARGS)
 
 # Every case of the workers' conformance suite on the process worker too, which takes minutes.
 conformance: $(VENV)/.dev

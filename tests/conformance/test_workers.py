@@ -1,6 +1,7 @@
 """What a deployment's author may rely on, whichever worker runs it: `warm` does what the stock `process` worker does.
 
-Everything runs on `warm`, three cases on `process` besides; `make conformance` (TEST_WORKERS=all) runs all on both.
+Everything runs on `warm`, one case on `process` besides and two more that are long; `make conformance`
+(TEST_WORKERS=all) runs all on both.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ from tests.support.prefect import PrefectServer
 from tests.support.waiting import eventually
 from tests.support.workers import Pool, client_of, lines, make_pool, noted, running_worker
 
-ALWAYS_ON_BOTH = {
-    "test_an_asynchronous_flow_completes_with_its_tasks",
+ALWAYS_ON_BOTH = {"test_an_asynchronous_flow_completes_with_its_tasks"}
+LONG_ON_BOTH = {
     "test_a_flow_is_retried_as_it_asks",
     "test_environment_and_folder_of_a_run_are_its_own_and_gone_after_it",
 }
@@ -40,8 +41,13 @@ AHEAD = timedelta(seconds=0.6)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    both = os.environ.get("TEST_WORKERS") == "all" or metafunc.function.__name__ in ALWAYS_ON_BOTH
-    metafunc.parametrize("kind", ["warm", "process"] if both else ["warm"])
+    name = metafunc.function.__name__
+    if os.environ.get("TEST_WORKERS") == "all" or name in ALWAYS_ON_BOTH:
+        metafunc.parametrize("kind", ["warm", "process"])
+    elif name in LONG_ON_BOTH:
+        metafunc.parametrize("kind", ["warm", pytest.param("process", marks=pytest.mark.long)])
+    else:
+        metafunc.parametrize("kind", ["warm"])
 
 
 @pytest.fixture(scope="module")

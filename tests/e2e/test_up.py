@@ -135,6 +135,7 @@ def a_killed_receiver_comes_back(up: Up) -> None:
     completes(up, paste(up))
 
 
+@pytest.mark.long
 def test_an_ordinary_user_has_everything_in_the_home(home: Path) -> None:
     give_to_ordinary_user(str(home.parent))
     with started_up(home, ordinary_user=True) as up:

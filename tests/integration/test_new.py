@@ -48,9 +48,7 @@ def new(project: Path, *words: str, exit_code: int = 0) -> Result:
     return run_command(outside_environment(), "new", *words, cwd=project, exit_code=exit_code)
 
 
-def test_what_is_written_passes_its_test_and_can_be_deployed(
-    project: Path, receiver: ServedApi, prefect_server: PrefectServer
-):
+def make_two(project: Path) -> None:
     made = [
         new(project, "orders"),
         new(project, "shop-returns", "--sync", "--scheme", "github", "--path", "shops/{shop_id}/returns"),
@@ -58,6 +56,10 @@ def test_what_is_written_passes_its_test_and_can_be_deployed(
     assert 'webhooks send orders --data \'{"text": ' in made[0].stdout and "make it in Prefect" not in made[0].stdout
     assert "changed prefect.yaml" in made[1].stdout
 
+
+@pytest.mark.long
+def test_what_is_written_passes_its_test_and_so_do_those_of_the_guide(project: Path):
+    make_two(project)
     for block in blocks(ROOT / "docs" / "writing-flows.md", "python"):
         (project / block.mark.removeprefix("file=")).write_text(block.text)
     # As a person types it; what pytest-asyncio says of its own default is not about what was written.
@@ -71,6 +73,9 @@ def test_what_is_written_passes_its_test_and_can_be_deployed(
     assert tested.returncode == 0, tested.stdout + tested.stderr
     assert "7 passed" in tested.stdout
 
+
+def test_what_is_written_is_tidy_and_can_be_deployed(project: Path, receiver: ServedApi, prefect_server: PrefectServer):
+    make_two(project)
     (project / "ruff.toml").write_text(
         'line-length = 120\nlint.select = ["A", "ANN", "B", "E", "F", "I", "N", "RUF", "UP"]'
     )

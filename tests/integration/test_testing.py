@@ -179,7 +179,7 @@ def test_mail_and_records_of_a_test_are_its_own(server: Server):
 @pytest.mark.parametrize(
     ("request_", "told"),
     [
-        ({"data": {"number": 1}}, "give 'shop_id'"),
+        ({"data": {"number": 1}}, r"needs a value for \{shop_id\}"),
         ({"params": {"shop_id": "1", "other": "2"}}, "has no {other}"),
         ({"raw": b"x", "data": 1}, "leave out data and files"),
     ],
