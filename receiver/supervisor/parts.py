@@ -22,7 +22,7 @@ class Part:
     needs: tuple[str, ...] = ()
     probe: Probe | None = None
     ready_line: str | None = None
-    ready_within: float = 60.0
+    ready_within: float = 240.0
     next_step: str = ""
     """What a person can do when it does not come up."""
 

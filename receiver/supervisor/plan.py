@@ -84,7 +84,7 @@ def _prefect(around: Surroundings, database: Database | None, deeds: Deeds, held
             env=environment.server(around, database.url),
             needs=("postgres",) if database.command else (),
             probe=answers_at(f"{around.prefect_url}/health"),
-            ready_within=180,  # the first start on a slow machine makes the whole schema
+            ready_within=480,  # the first start on a slow machine makes the whole schema
         )
     )
     return steps
