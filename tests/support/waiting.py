@@ -1,4 +1,4 @@
-"""Waiting for what another process does: look often, give up at a deadline.
+"""Waiting for what another process does: look often at first, give up at a deadline.
 
 Timeouts are seconds of a machine that does nothing else; a busy one gets `PATIENCE` times as long.
 """
@@ -10,23 +10,26 @@ from typing import TypeVar
 
 T = TypeVar("T")
 PATIENCE = 6
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.1  # looking takes from what is waited for
 
 
 def wait_until(predicate: Callable[[], T | None], timeout: float = 30.0, *, what: str = "") -> T:
     """The first truthy value of `predicate()`; AssertionError after the timeout, naming `what`."""
-    deadline = time.monotonic() + PATIENCE * timeout
+    deadline, pause = time.monotonic() + PATIENCE * timeout, _FIRST_PAUSE
     while not (value := predicate()):
         assert time.monotonic() < deadline, _too_late(predicate, timeout, what)
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(1.2 * pause, _LONGEST_PAUSE)
     return value
 
 
 async def eventually(predicate: Callable[[], Awaitable[T | None]], timeout: float = 30.0, *, what: str = "") -> T:
     """`wait_until` for a coroutine function; the event loop goes on meanwhile."""
-    deadline = time.monotonic() + PATIENCE * timeout
+    deadline, pause = time.monotonic() + PATIENCE * timeout, _FIRST_PAUSE
     while not (value := await predicate()):
         assert time.monotonic() < deadline, _too_late(predicate, timeout, what)
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(pause)
+        pause = min(1.2 * pause, _LONGEST_PAUSE)
     return value
 
 
