@@ -145,6 +145,7 @@ def test_an_ordinary_user_has_everything_in_the_home(home: Path) -> None:
         assert up.end(signal.SIGINT) == 0
 
 
+@pytest.mark.long
 def test_a_prefect_named_by_the_environment_is_used_and_none_is_started(
     home: Path, prefect_server: PrefectServer
 ) -> None:
