@@ -10,7 +10,7 @@ up: $(VENV)/.run
 
 # Two files at a time. ALL=1 runs besides the few tests that are marked `long`; what they try is tried shorter elsewhere.
 test: $(VENV)/.dev
-	$(BIN)/pytest -n 2 --dist loadfile $(if $(ALL),,-m "not long") $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(if $(ALL),,-m "not long") $(ARGS)
 
 # Every case of the workers' conformance suite on the process worker too, which takes minutes.
 conformance: $(VENV)/.dev

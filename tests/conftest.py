@@ -7,18 +7,27 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings as hypothesis_settings
 
 from receiver.supervisor.postgres import EmbeddedPostgres
+from tests.support.certificates import self_signed
 from tests.support.ports import free_port as any_free_port
 from tests.support.postgres import TestPostgres
-from tests.support.prefect import PrefectServer, running_prefect_server
+from tests.support.prefect import PrefectServer, running_prefect_server, settings_with
+
+if TYPE_CHECKING:
+    from prefect.context import SettingsContext
 
 # Prefect reads its settings when it is imported: the machine's own must not reach the tests, and a client without an
 # address must fail instead of starting a server by itself.
 _HOME = tempfile.mkdtemp(prefix="webhooks-tests-")
+# Each of Prefect's clients reads all the authorities that are trusted, which takes longer than what most tests ask of
+# it. Nothing here is outside this machine: one authority, of nobody, is enough, for subprocesses too.
+os.environ["SSL_CERT_FILE"] = str(self_signed(Path(_HOME), "nobody.invalid"))
+os.environ.pop("SSL_CERT_DIR", None)
 for _name in [name for name in os.environ if name.startswith(("PREFECT_", "WEBHOOKS_"))]:
     del os.environ[_name]
 os.environ.update(
@@ -64,12 +73,17 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory, postgres: TestPostg
         APILogWorker.drain_all(timeout=10)  # what flows of this process logged has a server to go to until here
 
 
-@pytest.fixture
-def prefect_settings(prefect_server: PrefectServer) -> Iterator[PrefectServer]:
-    """Flows and clients in the test's own process use `prefect_server`, which is what the test gets."""
-    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+@pytest.fixture(scope="session")
+def _settings_of_prefect(prefect_server: PrefectServer) -> SettingsContext:
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 
-    with temporary_settings(
-        updates={PREFECT_API_URL: prefect_server.api_url, PREFECT_API_AUTH_STRING: prefect_server.auth_string}
-    ):
+    return settings_with(
+        {PREFECT_API_URL: prefect_server.api_url, PREFECT_API_AUTH_STRING: prefect_server.auth_string}
+    )
+
+
+@pytest.fixture
+def prefect_settings(prefect_server: PrefectServer, _settings_of_prefect: SettingsContext) -> Iterator[PrefectServer]:
+    """Flows and clients in the test's own process use `prefect_server`, which is what the test gets."""
+    with _settings_of_prefect.model_copy():
         yield prefect_server

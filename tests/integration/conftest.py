@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import PrefectClient, get_client
+from prefect.context import SettingsContext
 from prefect.filesystems import LocalFileSystem
 from prefect.settings import (
     PREFECT_API_AUTH_STRING,
@@ -18,7 +19,7 @@ from prefect.settings import (
 from pydantic import SecretStr
 
 from blocks import RecordsDatabase, connections, lookup
-from tests.support.prefect import PrefectServer
+from tests.support.prefect import PrefectServer, settings_with
 from tests.support.receiver import RunningReceiver, running_receiver, settings_for
 
 
@@ -32,11 +33,24 @@ async def result_storage(prefect_server: PrefectServer, tmp_path_factory: pytest
     return "local-file-system/tests"
 
 
+@pytest.fixture(scope="session")
+def _settings_with_storage(prefect_server: PrefectServer, result_storage: str) -> SettingsContext:
+    return settings_with(
+        {
+            PREFECT_API_URL: prefect_server.api_url,
+            PREFECT_API_AUTH_STRING: prefect_server.auth_string,
+            PREFECT_DEFAULT_RESULT_STORAGE_BLOCK: result_storage,
+        }
+    )
+
+
 @pytest.fixture
-def runs_in_process(prefect_settings: PrefectServer, result_storage: str) -> Iterator[PrefectServer]:
+def runs_in_process(
+    prefect_settings: PrefectServer, _settings_with_storage: SettingsContext
+) -> Iterator[PrefectServer]:
     """Flows may be called. Where no storage for results is named, Prefect asks its server at each run with a client
     that it never closes, and an unclosed socket is an error here."""
-    with temporary_settings(updates={PREFECT_DEFAULT_RESULT_STORAGE_BLOCK: result_storage}):
+    with _settings_with_storage.model_copy():
         yield prefect_settings
 
 

@@ -1,17 +1,23 @@
 """A real Prefect server for a whole test session."""
 
+from __future__ import annotations
+
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from receiver.supervisor.guarded import Command, GuardedProcess
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from prefect.context import SettingsContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +70,16 @@ def running_prefect_server(folder: Path, database_url: str) -> Iterator[PrefectS
         yield server
     finally:
         process.stop()
+
+
+def settings_with(updates: dict[Any, Any]) -> SettingsContext:
+    """Prefect's settings so changed, to enter a copy of as often as wished: every `temporary_settings` reads the
+    environment for each of some hundred settings."""
+    from prefect.context import get_settings_context
+    from prefect.settings import temporary_settings
+
+    with temporary_settings(updates=updates):
+        return get_settings_context().model_copy()
 
 
 def _answers(server: PrefectServer) -> bool:

@@ -10,7 +10,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 PATIENCE = 6
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.1  # looking takes from what is waited for
+_FIRST_PAUSE, _GROWTH, _LONGEST_PAUSE = 0.02, 1.2, 1.0
+"""A pause is about a sixth of the time waited so far: looking takes from what is waited for, a Prefect server above
+all, and what takes long is not seen much later for it."""
 
 
 def wait_until(predicate: Callable[[], T | None], timeout: float = 30.0, *, what: str = "") -> T:
@@ -19,7 +21,7 @@ def wait_until(predicate: Callable[[], T | None], timeout: float = 30.0, *, what
     while not (value := predicate()):
         assert time.monotonic() < deadline, _too_late(predicate, timeout, what)
         time.sleep(pause)
-        pause = min(1.2 * pause, _LONGEST_PAUSE)
+        pause = min(_GROWTH * pause, _LONGEST_PAUSE)
     return value
 
 
@@ -29,7 +31,7 @@ async def eventually(predicate: Callable[[], Awaitable[T | None]], timeout: floa
     while not (value := await predicate()):
         assert time.monotonic() < deadline, _too_late(predicate, timeout, what)
         await asyncio.sleep(pause)
-        pause = min(1.2 * pause, _LONGEST_PAUSE)
+        pause = min(_GROWTH * pause, _LONGEST_PAUSE)
     return value
 
 
