@@ -18,10 +18,10 @@ def project_of(up: Up) -> Path:
     return Path(up.env["WEBHOOKS_PROJECT"])
 
 
-def in_second_terminal(up: Up, line: str) -> subprocess.CompletedProcess[str]:
-    """A line typed in the project's folder, with the environment activated."""
+def in_second_terminal(up: Up, line: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A line typed in the project's folder, with the environment activated and `variables` set."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    env = {**up.env, "PATH": path}
+    env = {**up.env, "PATH": path, **variables}
     return subprocess.run(line, shell=True, cwd=project_of(up), env=env, capture_output=True, text=True, timeout=600)
 
 

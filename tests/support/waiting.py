@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-PATIENCE = 6
+PATIENCE = 4
 _FIRST_PAUSE, _GROWTH, _LONGEST_PAUSE = 0.02, 1.2, 1.0
 """A pause is about a sixth of the time waited so far: looking takes from what is waited for, a Prefect server above
 all, and what takes long is not seen much later for it."""
