@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: up test conformance bench soak check format pins clean
+.PHONY: up test conformance fuzz bench soak check format pins clean
 
 up: $(VENV)/.run
 	@$(BIN)/webhooks up
@@ -15,6 +15,10 @@ test: $(VENV)/.dev
 # Every case of the workers' conformance suite on the process worker too, which takes minutes.
 conformance: $(VENV)/.dev
 	TEST_WORKERS=all $(BIN)/pytest tests/conformance/test_workers.py $(ARGS)
+
+# Every parser and verifier for SECONDS each, guided by coverage, from SEED on; TARGETS="json verify" tries those alone.
+fuzz: $(VENV)/.fuzz
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),10) --seed $(or $(SEED),1) $(TARGETS)
 
 # QUICK=1 looks for a minute, WRITE=1 renews docs/performance.md, PEER=http://... measures another system's webhook too.
 bench: $(VENV)/.run
@@ -55,5 +59,9 @@ $(VENV)/.dev: requirements-dev.txt pyproject.toml | $(VENV)/bin/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.run
 
+$(VENV)/.fuzz: $(VENV)/.dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary atheris --no-build-isolation -c requirements-dev.txt -e '.[fuzz]' || { echo "atheris, which guides the fuzzing, has no wheel for this Python and system: take Python 3.11 to 3.14 on Linux (x86-64), e.g. make PYTHON=python3.11 VENV=.venv-fuzz fuzz"; exit 1; }
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz

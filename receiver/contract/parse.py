@@ -104,7 +104,7 @@ def _check_names(data: Mapping[Any, Any]) -> None:
         if name not in FIELDS:
             near = difflib.get_close_matches(name, FIELDS, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"the fields are {', '.join(FIELDS)}"
-            raise DefinitionError(name, f"there is no such field; {hint}")
+            raise DefinitionError(name or '""', f"there is no such field; {hint}")
 
 
 def _check_verification(verification: Any, by: Author) -> None:

@@ -6,6 +6,7 @@ which name each other twice doubles with every link, and a recursive one with ev
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
@@ -34,6 +35,7 @@ _BELOW = frozenset(
 )
 _BELOW_BY_NAME = frozenset({"properties", "patternProperties"})
 _UNSUPPORTED = frozenset({"$dynamicRef", "$recursiveRef"})
+_INDEX = re.compile(r"[0-9]{1,9}")  # Python reads no number of more than 4,300 digits
 
 Node = dict[str, Any]
 
@@ -118,7 +120,7 @@ def _resolve(root: Node, reference: str) -> Any:
         key = step.replace("~1", "/").replace("~0", "~")
         if isinstance(found, dict):
             found = found.get(key)
-        elif isinstance(found, list) and key.isascii() and key.isdigit() and int(key) < len(found):
+        elif isinstance(found, list) and _INDEX.fullmatch(key) and int(key) < len(found):
             found = found[int(key)]
         else:
             return None

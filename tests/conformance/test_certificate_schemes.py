@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -109,6 +111,13 @@ def test_no_certificate_is_fetched_from_anywhere_but_its_sender(url: str):
 def test_what_is_no_certificate_is_no_reason_to_refuse_for_good(document: bytes):
     assert refusal(SNS, sns_request(sns(), document)) is Reason.DOCUMENT_UNAVAILABLE
     assert refusal(PAYPAL, paypal_request(document=document)) is Reason.DOCUMENT_UNAVAILABLE
+
+
+def test_a_certificate_whose_key_is_of_an_unknown_kind_proves_nothing():
+    rsa, unknown = bytes.fromhex("2a864886f70d010101"), bytes.fromhex("2a864886f70d010163")
+    changed = certificate("sns.amazonaws.com").public_bytes(Encoding.DER).replace(rsa, unknown)
+    document = f"-----BEGIN CERTIFICATE-----\n{base64.b64encode(changed).decode()}\n-----END CERTIFICATE-----\n"
+    assert refusal(SNS, sns_request(sns(), document.encode())) is Reason.CERTIFICATE_INVALID
 
 
 def test_an_expired_certificate_proves_nothing():

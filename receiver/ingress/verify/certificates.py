@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import HashAlgorithm
@@ -67,7 +67,10 @@ def system_roots() -> tuple[x509.Certificate, ...]:
 
 def rsa_signed(certificate: x509.Certificate, signature: bytes, message: bytes, digest: HashAlgorithm) -> bool:
     """Whether the certificate's key made this signature (RSA, PKCS #1 v1.5)."""
-    key = certificate.public_key()
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        raise Unverified(Reason.CERTIFICATE_INVALID, "the certificate's key is of a kind not known here") from None
     if not isinstance(key, RSAPublicKey):
         raise Unverified(Reason.CERTIFICATE_INVALID, "the certificate's key is not RSA")
     try:

@@ -171,6 +171,7 @@ def test_an_unknown_field_without_a_near_one_names_them_all():
     error = error_of({**MINIMAL, "zzz": 1})
     assert error.problem.startswith("there is no such field; the fields are key, path, methods, ")
     assert error_of({**MINIMAL, 5: 1}).field == "5"
+    assert error_of({**MINIMAL, "": 1}).field == '""'
     assert error_of({**MINIMAL, "body_schema": {}}).field == "body_schema"
 
 

@@ -114,6 +114,11 @@ def test_nothing_is_fetched(keyword: str):
             listener.accept()
 
 
+def test_a_reference_to_a_position_of_more_digits_than_a_number_may_have_leads_nowhere():
+    with pytest.raises(DefinitionError, match="schema"):
+        compile_schema({"$ref": "#/allOf/" + "9" * 5000, "allOf": [{}]})
+
+
 def test_property_names_that_look_like_references_are_only_names():
     compile_schema({"properties": {"$ref": {"type": "string"}, "$id": {"type": "string"}}}).check({"$ref": "x"})
 
