@@ -52,8 +52,8 @@ class Soak:
         """All runs, as many at once as the worker has children."""
         await rig.stop(WARM_POOL)
         pool = await rig.prefect.call("GET", f"/work_pools/{WARM_POOL}")
-        options = pool["base_job_template"]["variables"]["properties"]
-        options["max_runs_per_child"]["default"] = max(2, self._wanted // _RECYCLINGS)
+        options = pool["base_job_template"]["job_configuration"]
+        options["max_runs_per_child"] = max(2, self._wanted // _RECYCLINGS)
         made = {"name": _POOL, "type": "warm", "base_job_template": pool["base_job_template"]}
         await rig.prefect.call("POST", "/work_pools/", made)
         await rig.start_worker(_POOL, "warm")

@@ -77,9 +77,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory, postgres: TestPostg
 def _settings_of_prefect(prefect_server: PrefectServer) -> SettingsContext:
     from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 
-    return settings_with(
-        {PREFECT_API_URL: prefect_server.api_url, PREFECT_API_AUTH_STRING: prefect_server.auth_string}
-    )
+    return settings_with({PREFECT_API_URL: prefect_server.api_url, PREFECT_API_AUTH_STRING: prefect_server.auth_string})
 
 
 @pytest.fixture

@@ -1,15 +1,15 @@
-"""What a warm work pool can be told: variables in Prefect's UI, and what a run gets of them."""
+"""What a warm work pool can be told, and what a run gets of it."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorkerResult
+from prefect.workers.base import BaseJobConfiguration, BaseWorkerResult
 from pydantic import Field
 
 from flows.worker.pool import PoolOptions
-
-_DEFAULTS = PoolOptions()
 
 
 class WarmJobConfiguration(BaseJobConfiguration):
@@ -21,67 +21,51 @@ class WarmJobConfiguration(BaseJobConfiguration):
     memory_limit: int | None = Field(default=None, description="MiB a run may allocate.")
 
 
-class WarmVariables(BaseVariables):
-    """The pool's variables. The second half concerns the pool as a whole: only the defaults set here count."""
+_VARIABLES: dict[str, dict[str, Any]] = {
+    "env": {
+        "type": "object",
+        "title": "Environment Variables",
+        "description": "Environment variables of a run.",
+    },
+    "working_dir": {
+        "type": ["string", "null"],
+        "title": "Working Directory",
+        "description": "Folder a run works in. Without it, each run has a temporary one of its own.",
+    },
+    "max_run_seconds": {
+        "type": ["number", "null"],
+        "exclusiveMinimum": 0,
+        "title": "Longest Run",
+        "description": "Seconds after which a run's process is killed and the run becomes TimedOut. Empty: no end.",
+        "default": 3600,
+    },
+    "memory_limit": {
+        "type": ["integer", "null"],
+        "exclusiveMinimum": 0,
+        "title": "Memory Limit",
+        "description": "MiB of memory a run may allocate before Python raises MemoryError (Linux). Empty: no limit.",
+    },
+    "stream_output": {
+        "type": "boolean",
+        "title": "Stream Output",
+        "description": "Whether the worker prints what runs print, behind the name of the run.",
+        "default": True,
+    },
+}
 
-    stream_output: bool = Field(
-        default=True, description="If enabled, the worker prints what runs print, behind the name of the run."
-    )
-    working_dir: Path | None = Field(
-        default=None,
-        title="Working Directory",
-        description="Folder a run works in. Without it, each run has a temporary one of its own.",
-    )
-    max_run_seconds: float | None = Field(
-        default=3600.0,
-        gt=0,
-        title="Longest Run",
-        description="Seconds after which a run's process is killed and the run becomes TimedOut. Empty: no end.",
-    )
-    memory_limit: int | None = Field(
-        default=None,
-        gt=0,
-        title="Memory Limit",
-        description="MiB of memory a run may allocate before Python raises MemoryError (Linux). Empty: no limit.",
-    )
-    children: int = Field(
-        default=_DEFAULTS.children,
-        ge=1,
-        description="Processes of a worker, which is how many runs it does at a time. The worker's --limit goes first.",
-    )
-    min_idle: int = Field(
-        default=_DEFAULTS.min_idle, ge=0, title="Idle Processes", description="Processes kept ready for the next run."
-    )
-    max_runs_per_child: int = Field(
-        default=_DEFAULTS.max_runs_per_child,
-        ge=1,
-        title="Runs per Process",
-        description="Runs after which a process makes room for a fresh one.",
-    )
-    max_child_memory: int = Field(
-        default=_DEFAULTS.max_child_memory,
-        ge=64,
-        title="Memory per Process",
-        description="MiB of resident memory above which a process makes room for a fresh one after its run.",
-    )
-    idle_seconds: float = Field(
-        default=_DEFAULTS.idle_seconds,
-        ge=0,
-        title="Idle Time",
-        description="Seconds after which an idle process beyond the number kept ready ends.",
-    )
-    cancel_grace: float = Field(
-        default=_DEFAULTS.cancel_grace,
-        ge=0,
-        title="Cancellation Grace",
-        description="Seconds a cancelled run has to end before its process is killed.",
-    )
-    stop_grace: float = Field(
-        default=_DEFAULTS.stop_grace,
-        ge=0,
-        title="Stop Grace",
-        description="Seconds that running flows have to finish when the worker is stopped.",
-    )
+
+def base_job_template() -> dict[str, Any]:
+    """A warm pool's template, `{"variables", "job_configuration"}`, as Prefect keeps and shows it.
+
+    Prefect's server checks the schema of the variables and each default anew whenever it creates a run, a millisecond a
+    property. So only what may differ from run to run is a variable; what concerns the pool as a whole (`PoolOptions`)
+    are plain values of the job configuration.
+    """
+    configuration = {name: f"{{{{ {name} }}}}" for name in _VARIABLES}
+    return {
+        "variables": {"type": "object", "properties": {name: dict(schema) for name, schema in _VARIABLES.items()}},
+        "job_configuration": {**configuration, **asdict(PoolOptions())},
+    }
 
 
 class WarmWorkerResult(BaseWorkerResult):

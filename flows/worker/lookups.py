@@ -60,7 +60,7 @@ class Lookups:
         )
         configuration.env = {**run_environment(run, deployment, flow, worker, worker_id), **configuration.env}
         entrypoint = deployment.entrypoint if deployment else None
-        refused = refusal(entrypoint, deployment and deployment.pull_steps, values.get("image"), configuration.command)
+        refused = refusal(entrypoint, deployment and deployment.pull_steps, values.get("image"), values.get("command"))
         return Job(configuration=configuration, entrypoint=entrypoint or "", refused=refused)
 
     async def entrypoints(self, pool_name: str) -> list[str]:

@@ -12,10 +12,12 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 @dataclass(frozen=True, kw_only=True)
 class PoolOptions:
-    """How a pool keeps its children. Read from the defaults of the work pool's variables of the same names.
+    """How a pool keeps its children. Read from the values of the same names in the pool's job configuration.
 
-    Seconds and MiB. A cancelled run has `cancel_grace` to obey before its child is killed; when the worker is stopped,
-    runs have `stop_grace` to finish.
+    `children`: processes of a worker, which is how many runs it does at a time; `min_idle` of them are kept ready.
+    `max_runs_per_child`, `max_child_memory` (MiB, resident): past these a process makes room for a fresh one after
+    its run. `idle_seconds`: after which an idle process beyond those kept ready ends. Seconds: a cancelled run has
+    `cancel_grace` to obey before its child is killed; when the worker is stopped, runs have `stop_grace` to finish.
     """
 
     children: int = 4
@@ -29,16 +31,10 @@ class PoolOptions:
     @classmethod
     def from_template(cls, template: Mapping[str, Any], limit: int | None = None) -> PoolOptions:
         """From a base job template; `limit` (the worker's own `--limit`) takes the place of `children`."""
-        properties = template.get("variables", {}).get("properties", {})
-        chosen = {
-            name: properties[name]["default"]
-            for name in cls.__dataclass_fields__
-            if "default" in properties.get(name, {})
-        }
+        values = template.get("job_configuration", {})
+        chosen = {name: values[name] for name in cls.__dataclass_fields__ if values.get(name) is not None}
         if limit is not None:
             chosen["children"] = limit
-        if chosen.get("children") is None:
-            chosen.pop("children", None)
         return cls(**chosen)
 
 

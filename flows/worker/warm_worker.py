@@ -24,7 +24,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_WORKER_QUERY_SECONDS, get_current_settings
 
 from flows.worker.bells import Bells
-from flows.worker.configuration import WarmJobConfiguration, WarmVariables, WarmWorkerResult
+from flows.worker.configuration import WarmJobConfiguration, WarmWorkerResult, base_job_template
 from flows.worker.crew import Crew
 from flows.worker.desk import Desk, InHand
 from flows.worker.engine import PrefectSide
@@ -48,7 +48,6 @@ class WarmWorker(PrefectSide):
 
     type = "warm"
     job_configuration = WarmJobConfiguration
-    job_configuration_variables = WarmVariables
     _display_name = "Warm"
     _description = (
         "Run flows in processes that have imported them already, on the machine of the worker: a run starts within"
@@ -71,6 +70,11 @@ class WarmWorker(PrefectSide):
         self._wanted: set[str] = set()
         self._background: list[asyncio.Task[None]] = []
         self._renewals: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    def get_default_base_job_template(cls) -> dict[str, Any]:
+        """What a new pool of this type begins with."""
+        return base_job_template()
 
     async def synced(self) -> None:
         """The pool is known: open everything at first, later take over what its template says now."""
@@ -127,19 +131,22 @@ class WarmWorker(PrefectSide):
         )  # a pool's own workers mend its runs
 
     async def poll(self) -> None:
-        """Prefect's own loop: ring, and set alarms for what is due before the next time."""
-        self._bell.set()
-        await self._look_ahead(datetime.now(UTC))
+        """Prefect's own loop: ring for what is due, and set alarms for what will be before the next time."""
+        if self._more:  # known to wait; to read all of it again would only hold up those who have room
+            self._bell.set()
+        else:
+            await self._look_ahead(None)
 
     def _heard_of(self, flow_run_id: UUID) -> None:
         if self._desk is not None and flow_run_id not in self._desk.in_hand:
             self._bells.ring(flow_run_id)
             self._bell.set()
 
-    async def _look_ahead(self, after: datetime) -> None:
-        """Set alarms for what is due later than the last look. What has come due since then rings at once."""
-        with suppress(httpx.HTTPError):
-            horizon = after + timedelta(seconds=10 + 1.5 * PREFECT_WORKER_QUERY_SECONDS.value())  # past the next poll
+    async def _look_ahead(self, after: datetime | None) -> None:
+        """Set alarms for what is due later than the last look, None for all. What is due by now rings at once."""
+        try:
+            past_the_next_poll = timedelta(seconds=10 + 1.5 * PREFECT_WORKER_QUERY_SECONDS.value())
+            horizon = (after or datetime.now(UTC)) + past_the_next_poll
             runs = await self.due_runs(horizon, _LOOK_AHEAD, after)
             now = datetime.now(UTC)
             for run in runs:
@@ -148,6 +155,8 @@ class WarmWorker(PrefectSide):
                     self._alarms[due] = asyncio.get_running_loop().call_later(
                         (due - now).total_seconds(), self._alarm, due
                     )
+        except httpx.HTTPError as error:
+            self.log.warning("Prefect could not be asked for runs: %r", error)
 
     def _alarm(self, due: datetime) -> None:
         self._alarms.pop(due, None)

@@ -65,6 +65,8 @@ def common(around: Surroundings) -> dict[str, str]:
         "PREFECT_HOME": str(around.home / "prefect"),
         "PREFECT_API_URL": around.prefect_url,
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+        # A new client asks for a token first, which a server without CSRF protection has not.
+        **({} if around.prefect_port is None else {"PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false"}),
         "PREFECT_LOGGING_COLORS": "false",
     }
 

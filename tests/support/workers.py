@@ -88,13 +88,12 @@ class Pool:
         return [state.name or "" for state in sorted(found, key=lambda state: state.timestamp)]
 
 
-async def make_pool(client: PrefectClient, server: PrefectServer, kind: str, **defaults: Any) -> Pool:
-    """A pool of that type with these defaults of its variables."""
+async def make_pool(client: PrefectClient, server: PrefectServer, kind: str, **values: Any) -> Pool:
+    """A pool of that type with these values in its job configuration."""
     worker = BaseWorker.get_worker_class_from_type(kind)
     assert worker is not None, f"no worker of type {kind} is registered"
     template = worker.get_default_base_job_template()
-    for name, value in defaults.items():
-        template["variables"]["properties"][name]["default"] = value
+    template["job_configuration"] |= values
     name = f"{kind}-{time.time_ns()}"
     await client.create_work_pool(WorkPoolCreate(name=name, type=kind, base_job_template=template))
     return Pool(name, kind, client, server)

@@ -51,6 +51,7 @@ def test_the_type_is_registered_and_its_template_shows_the_pools_options() -> No
     assert BaseWorker.get_worker_class_from_type("warm") is WarmWorker
     template = WarmWorker.get_default_base_job_template()
     assert PoolOptions.from_template(template) == PoolOptions()
+    assert set(PoolOptions.__dataclass_fields__) < set(template["job_configuration"])
     shown = template["variables"]["properties"]
-    assert set(PoolOptions.__dataclass_fields__) < set(shown)
+    assert {f"{{{{ {name} }}}}" for name in shown} < set(map(str, template["job_configuration"].values()))
     assert all(shown[name]["description"].endswith(".") for name in shown)

@@ -153,9 +153,7 @@ def test_a_death_is_told_in_words(status: int | None, words: str) -> None:
 
 
 def test_options_come_from_the_pools_template_and_the_workers_limit() -> None:
-    template = {
-        "variables": {"properties": {"children": {"default": 2}, "max_runs_per_child": {"default": 9}, "x": {}}}
-    }
+    template = {"job_configuration": {"children": 2, "max_runs_per_child": 9, "min_idle": None, "x": "{{ x }}"}}
     assert PoolOptions.from_template(template) == PoolOptions(children=2, max_runs_per_child=9)
     assert PoolOptions.from_template(template, limit=7).children == 7
     assert PoolOptions.from_template({}) == PoolOptions()
