@@ -32,7 +32,7 @@ from receiver.dispatch.deployments import Deployments
 from receiver.dispatch.dispatcher import Dispatcher
 from receiver.dispatch.follower import Follower
 from receiver.dispatch.look_back import LookBack
-from receiver.ingress.client_ip import parse_networks
+from receiver.ingress.client_ip import Proxies, parse_networks
 from receiver.ingress.endpoint import WebhookEndpoint, for_webhooks
 from receiver.ingress.intake import Intake, Wiring
 from receiver.ingress.last_good import LastGood
@@ -128,7 +128,10 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
             store=deliveries,
             tickets=tickets,
             rendezvous=rendezvous,
-            trusted_proxies=parse_networks(settings.http.trusted_proxies, "WEBHOOKS_TRUSTED_PROXIES"),
+            proxies=Proxies(
+                parse_networks(settings.http.trusted_proxies, "WEBHOOKS_TRUSTED_PROXIES"), settings.ingress.proxy_header
+            ),
+            allow_plain_http=settings.ingress.allow_plain_http,
             base_url=settings.http.base_url,
             known_deployment=deployments.known,
             parameter_rules=deployments.rules,

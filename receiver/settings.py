@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -58,7 +58,9 @@ class HttpSettings(BaseSettings):
         default=None, description="The receiver's address as flows see it. Default: host and port."
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="Addresses or CIDRs of proxies whose X-Forwarded-For is believed, comma-separated."
+        default=(),
+        description="Addresses or CIDRs of proxies that are believed, comma-separated: whom they had before them, and "
+        "how it spoke to them. See `WEBHOOKS_PROXY_HEADER`.",
     )
     admin_key: SecretStr | None = Field(
         default=None, description="API key with scope `admin`, taken instead of a generated one."
@@ -90,6 +92,23 @@ class HttpSettings(BaseSettings):
     def base_url(self) -> str:
         """The public address without a trailing slash; the one on this machine where none is set."""
         return (self.public_url or self.local_url).rstrip("/")
+
+
+class IngressSettings(BaseSettings):
+    """What is believed of requests, and how many are taken."""
+
+    model_config = _CONFIG
+
+    proxy_header: Literal["x-forwarded-for", "forwarded"] = Field(
+        default="x-forwarded-for",
+        description="The header in which trusted proxies say whom they had before them: `x-forwarded-for` (and "
+        "X-Forwarded-Proto) or `forwarded` (RFC 7239). The other one is never read.",
+    )
+    allow_plain_http: bool = Field(
+        default=False,
+        description="Whether secrets that travel themselves (`api-key`, `bearer`, ...) are taken over plain HTTP from "
+        "elsewhere than this machine.",
+    )
 
 
 class DispatchSettings(BaseSettings):
@@ -130,6 +149,7 @@ class Settings(BaseSettings):
 
     state: HomeSettings = Field(default_factory=HomeSettings)
     http: HttpSettings = Field(default_factory=HttpSettings)
+    ingress: IngressSettings = Field(default_factory=IngressSettings)
     dispatch: DispatchSettings = Field(default_factory=DispatchSettings)
     supervisor: SupervisorSettings = Field(default_factory=SupervisorSettings)
 

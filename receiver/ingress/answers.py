@@ -54,6 +54,12 @@ _REFUSALS: Final[Mapping[Reason, _Refusal]] = {
     Reason.WEBHOOK_DISABLED: _NOT_FOUND,
     Reason.METHOD_NOT_ALLOWED: _Refusal(405, "Method not allowed", "Use one of the methods named in Allow."),
     Reason.ADDRESS_NOT_ALLOWED: _Refusal(403, "Not allowed", "This request is not allowed."),
+    Reason.INSECURE_TRANSPORT: _Refusal(
+        403,
+        "Not encrypted",
+        "The secret of this webhook must not travel in the clear: send the request by https. Behind a proxy that "
+        "speaks TLS, the receiver has to be told so: WEBHOOKS_TRUSTED_PROXIES, and X-Forwarded-Proto from the proxy.",
+    ),
     Reason.BODY_TOO_LARGE: _Refusal(413, "Body too large", "The body is larger than this webhook takes."),
     Reason.BODY_INCOMPLETE: _Refusal(408, "Body incomplete", "The body did not arrive whole and in time."),
     Reason.ENCODING_UNSUPPORTED: _Refusal(415, "Content-Encoding not supported", "Send identity, gzip or deflate."),

@@ -1,4 +1,4 @@
-"""The address a request comes from: the peer's, or what trusted proxies say, and lists of networks. Pure."""
+"""Where a request comes from, by its connection or by what trusted proxies say, and lists of networks. Pure."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from receiver.contract.errors import DefinitionError
-
-MOST_HOPS = 64
-"""Proxies that are walked through; nobody has a longer chain."""
+from receiver.ingress.forwarded import ProxyHeader, hops
 
 _MAPPED = IPv6Network("::ffff:0:0/96")
 
@@ -32,26 +30,49 @@ def parse_networks(texts: Iterable[str], field: str = "ip_allowlist") -> Network
     return Networks(tuple(_network(text, f"{field}[{index}]") for index, text in enumerate(texts)))
 
 
-def client_ip(peer: str, headers: Sequence[tuple[str, str]], trusted: Networks) -> str:
-    """The sender's address in its plain form, `peer` itself where that is none (a local socket).
+@dataclass(frozen=True)
+class Proxies:
+    """The proxies that are believed, and the one header in which they say whom they had before them."""
 
-    `X-Forwarded-For` is read from the right, as far as each hop that vouches for the next is trusted: what stands left
-    of the first untrusted hop is the sender's own claim. An entry that is no address ends the walk at the hop before.
+    networks: Networks = Networks()
+    header: ProxyHeader = "x-forwarded-for"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Whence a request comes: the sender's address in its plain form, and whether it came encrypted.
+
+    `ip` is the peer itself where that is no address (a local socket). `local`: the request has not left this machine.
+    """
+
+    ip: str
+    secure: bool
+    local: bool
+
+
+def origin(peer: str, headers: Sequence[tuple[str, str]], scheme: str, proxies: Proxies) -> Origin:
+    """Who sent a request over a connection with `peer`, whose own scheme is `scheme` (`http`, `https`).
+
+    The header of `proxies` is read from the right, as far as each hop that vouches for the next is trusted: what stands
+    left of the first untrusted hop is the sender's own claim. The other header is not looked at. An entry that is no
+    address (`unknown`, `_hidden`) ends the walk at the hop before. Of the same hops it is believed how they were spoken
+    to.
     """
     address = _parse(peer)
     if address is None:
-        return peer
-    if not trusted.networks or not trusted.contains(str(address)):
-        return str(address)
-    line = ",".join(value for name, value in headers if name.lower() == "x-forwarded-for")
-    for entry in reversed(line.rsplit(",", MOST_HOPS)[-MOST_HOPS:]):
-        hop = _parse(_without_port(entry.strip()))
-        if hop is None:
-            break
-        address = hop
-        if not trusted.contains(str(hop)):
-            break
-    return str(address)
+        return Origin(peer, scheme == "https", local=True)
+    secure, hidden = scheme == "https", False
+    if proxies.networks.networks and proxies.networks.contains(str(address)):
+        for hop in hops(headers, proxies.header):
+            secure = hop.proto == "https" if hop.proto else secure
+            before = _parse(hop.node)
+            if before is None:
+                hidden = True
+                break
+            address = before
+            if not proxies.networks.contains(str(before)):
+                break
+    return Origin(str(address), secure, local=address.is_loopback and not hidden)
 
 
 @lru_cache(maxsize=1024)
@@ -62,13 +83,6 @@ def _parse(text: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
-
-
-def _without_port(entry: str) -> str:
-    """`192.0.2.7:443`, `[2001:db8::1]:443` and `[2001:db8::1]` without brackets and port; a bare IPv6 as it is."""
-    if entry.startswith("["):
-        return entry[1:].partition("]")[0]
-    return entry.partition(":")[0] if entry.count(":") == 1 else entry
 
 
 def _network(text: str, field: str) -> IPv4Network | IPv6Network:

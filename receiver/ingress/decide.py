@@ -1,6 +1,7 @@
 """The order of the rules: from a request's bytes to what becomes of it. Pure.
 
-find → method → address → size → (read) → handshake → verify → inflate → parse → (split) → filter → schema → parameters.
+find → method → address → transport → size → (read) → handshake → verify → inflate → parse → (split) → filter →
+schema → parameters.
 The first rule that objects decides; its reason goes to the row and the log.
 """
 
@@ -57,8 +58,8 @@ class Judgement:
     parts: tuple[Part, ...] = ()
 
 
-def admit(webhook: Webhook, *, method: str, client_ip: str, content_length: int | None) -> None:
-    """The rules that need nothing of the body; raises `Refused`."""
+def admit(webhook: Webhook, *, method: str, client_ip: str, content_length: int | None, in_clear: bool = False) -> None:
+    """The rules that need nothing of the body; raises `Refused`. `in_clear`: who is on its way could read it."""
     if webhook.state == "disabled":
         raise Refused(Reason.WEBHOOK_DISABLED)
     if webhook.problem:
@@ -67,6 +68,11 @@ def admit(webhook: Webhook, *, method: str, client_ip: str, content_length: int 
         raise Refused(Reason.METHOD_NOT_ALLOWED, f"{method} is not among {', '.join(webhook.methods)}")
     if webhook.allowlist is not None and not webhook.allowlist.contains(client_ip):
         raise Refused(Reason.ADDRESS_NOT_ALLOWED, f"{client_ip} is not in ip_allowlist")
+    if in_clear and webhook.scheme.shows_secret():
+        raise Refused(
+            Reason.INSECURE_TRANSPORT,
+            f"the scheme '{webhook.scheme.name}' shows its secret, and the request came by plain http from {client_ip}",
+        )
     if content_length is not None and content_length > webhook.max_body:
         raise Refused(Reason.BODY_TOO_LARGE, f"{content_length} bytes announced, {webhook.max_body} allowed")
 

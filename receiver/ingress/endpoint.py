@@ -37,6 +37,7 @@ class _AsgiArrival:
             (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]
         )
         self.peer: str = scope["client"][0] if scope.get("client") else ""
+        self.scheme: str = scope.get("scheme", "http")
         self._receive = receive
 
     async def read(self, limit: int) -> bytes:

@@ -16,17 +16,17 @@ import uuid_utils
 from receiver.contract.errors import Refused
 from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
-from receiver.deliveries.records import NewDelivery, Stored
+from receiver.deliveries.records import Stored
 from receiver.deliveries.store import DeliveryStore
 from receiver.deliveries.tickets import Tickets
 from receiver.ingress import answers, synchronous
 from receiver.ingress.answers import Answer
-from receiver.ingress.client_ip import Networks, client_ip
-from receiver.ingress.decide import Judgement, Proven, admit, judge
+from receiver.ingress.client_ip import Origin, Proxies, origin
+from receiver.ingress.decide import Judgement, admit, judge
 from receiver.ingress.parameter_rules import ParameterRules
-from receiver.ingress.parts import CONTENT_TYPE, Part
+from receiver.ingress.progress import Progress, log_line, part_row, row_of
 from receiver.ingress.prove import Prover
-from receiver.ingress.redact import Redacted, redact, redact_unknown
+from receiver.ingress.redact import redact_unknown
 from receiver.ingress.request import RawRequest
 from receiver.ingress.request_log import RequestLog
 from receiver.ingress.verify.base import Handshake
@@ -34,11 +34,10 @@ from receiver.ingress.webhook import Webhook
 from receiver.prefect_gateway import DeploymentRef
 from receiver.replies.rendezvous import HungUp, Outcome, Rendezvous
 from receiver.storage import StoreUnavailable
-from receiver.webhooks.catalog import Catalog, Found
+from receiver.webhooks.catalog import Catalog
 
 log = logging.getLogger(__name__)
 
-REFUSED_BODY_KEPT = 16 * 1024
 _LONGEST_LENGTH = 18
 """Digits of a Content-Length that is read; nobody's body needs more."""
 
@@ -63,6 +62,10 @@ class Arrival(Protocol):
     def peer(self) -> str:
         """The address of the other end of the connection."""
 
+    @property
+    def scheme(self) -> str:
+        """`http` or `https`: how the other end of the connection speaks."""
+
     async def read(self, limit: int) -> bytes: ...
 
     async def hung_up(self) -> None:
@@ -79,43 +82,13 @@ class Wiring:
     store: DeliveryStore
     tickets: Tickets
     rendezvous: Rendezvous
-    trusted_proxies: Networks
+    proxies: Proxies
+    allow_plain_http: bool
     base_url: str
     known_deployment: Callable[[str], DeploymentRef | None]
     parameter_rules: Callable[[str], ParameterRules | None]
     stored: Callable[[], None]
     log: RequestLog
-
-
-@dataclass(kw_only=True)
-class _Progress:
-    """What is known of a request so far, for the row and the log line whatever happens."""
-
-    delivery_id: str
-    received_at: datetime
-    began: float
-    request: RawRequest
-    found: Found[Webhook] | None = None
-    proven: Proven | None = None
-    judgement: Judgement | None = None
-    unjudged: Redacted | None = None
-
-    @property
-    def webhook(self) -> Webhook | None:
-        return self.found.webhook if self.found else None
-
-    @property
-    def redacted(self) -> Redacted:
-        """What may be kept of the request, masked once however often it is asked for; of a known webhook only."""
-        if self.judgement is not None:
-            return self.judgement.redacted
-        if self.unjudged is None:
-            assert self.webhook is not None
-            self.unjudged = redact(self.request, self.webhook.scheme.carriers())
-        return self.unjudged
-
-    def elapsed_ms(self) -> float:
-        return round((time.perf_counter() - self.began) * 1000, 3)
 
 
 class Intake:
@@ -127,11 +100,13 @@ class Intake:
     async def take(self, arrival: Arrival) -> Answer:
         """Judge, store, answer and log one request."""
         now = datetime.now(UTC)
-        progress = _Progress(
+        came = origin(arrival.peer, arrival.headers, arrival.scheme, self._w.proxies)
+        progress = Progress(
             delivery_id=str(uuid_utils.uuid7()),
             received_at=now,
             began=time.perf_counter(),
-            request=self._head(arrival, now),
+            request=self._head(arrival, came, now),
+            origin=came,
         )
         try:
             answer = await self._take(arrival, progress)
@@ -145,7 +120,7 @@ class Intake:
             self._log(progress, "failed", answer.status, reason=Reason.INTERNAL_ERROR, detail=type(error).__name__)
         return answer
 
-    def _head(self, arrival: Arrival, now: datetime) -> RawRequest:
+    def _head(self, arrival: Arrival, came: Origin, now: datetime) -> RawRequest:
         query = f"?{arrival.query_string}" if arrival.query_string else ""
         return RawRequest(
             method=arrival.method,
@@ -154,18 +129,24 @@ class Intake:
             headers=arrival.headers,
             body=b"",
             wire_body=b"",
-            client_ip=client_ip(arrival.peer, arrival.headers, self._w.trusted_proxies),
+            client_ip=came.ip,
             url=f"{self._w.base_url}/api/webhooks/{arrival.raw_path}{query}",
             received_at=now,
         )
 
-    async def _take(self, arrival: Arrival, progress: _Progress) -> Answer:
+    async def _take(self, arrival: Arrival, progress: Progress) -> Answer:
         progress.found = await self._w.catalog.find(arrival.raw_path)
         webhook = progress.webhook
         if webhook is None:
             raise Refused(Reason.UNKNOWN_PATH)
         head = progress.request
-        admit(webhook, method=head.method, client_ip=head.client_ip, content_length=_content_length(head))
+        admit(
+            webhook,
+            method=head.method,
+            client_ip=head.client_ip,
+            content_length=_content_length(head),
+            in_clear=not (progress.origin.secure or progress.origin.local or self._w.allow_plain_http),
+        )
         progress.request = request = await self._whole(arrival, head, webhook)
         now = progress.received_at
         proven = await self._w.prover.prove(webhook, request, now)
@@ -185,8 +166,9 @@ class Intake:
         if judgement.status is Status.REJECTED:
             assert judgement.reason is not None
             raise Refused(judgement.reason, judgement.detail)
-        row = self._row(progress, judgement.status, judgement.reason, response_status=_answered(judgement))
-        stored = await self._w.store.accept(row, now, [_part_row(row, part) for part in judgement.parts])
+        known = self._w.known_deployment(webhook.deployment)
+        row = row_of(progress, judgement.status, judgement.reason, known, response_status=_answered(judgement))
+        stored = await self._w.store.accept(row, now, [part_row(row, part) for part in judgement.parts])
         if webhook.state != "paused" and (stored.status is Status.QUEUED or stored.parts):
             self._w.stored()  # of a paused webhook nothing is to be started; the dispatcher's own round will do
         reason: Reason | None = None
@@ -209,7 +191,7 @@ class Intake:
         return answer
 
     async def _outcome(
-        self, arrival: Arrival, progress: _Progress, webhook: Webhook, judgement: Judgement, stored: Stored
+        self, arrival: Arrival, progress: Progress, webhook: Webhook, judgement: Judgement, stored: Stored
     ) -> Outcome | None:
         """What became of a synchronous webhook's run; None where nothing is to be waited for."""
         if webhook.mode != "sync" or judgement.reason is Reason.PAUSED:
@@ -222,7 +204,7 @@ class Intake:
         return await self._w.rendezvous.wait(awaited, left, fresh=runs, hung_up=arrival.hung_up)
 
     def _answer_of(
-        self, outcome: Outcome, progress: _Progress, webhook: Webhook, judgement: Judgement, stored: Stored
+        self, outcome: Outcome, progress: Progress, webhook: Webhook, judgement: Judgement, stored: Stored
     ) -> tuple[Answer, Reason | None]:
         awaited = stored.duplicate_of or stored.id
         extra = [("webhook-duplicate-of", awaited)] if stored.duplicate_of else []
@@ -242,7 +224,7 @@ class Intake:
         body = await arrival.read(webhook.max_body)
         return replace(head, body=body, wire_body=body)
 
-    def _accepted(self, progress: _Progress, webhook: Webhook, judgement: Judgement, stored: Stored) -> Answer:
+    def _accepted(self, progress: Progress, webhook: Webhook, judgement: Judgement, stored: Stored) -> Answer:
         """Accepted, filtered, held and duplicate answer alike: the response, the scheme's answer, or the plain one."""
         extra: list[answers.Header] = []
         shown_id = stored.id
@@ -262,7 +244,7 @@ class Intake:
         token = self._w.tickets.make(delivery_id, now)
         return f"{self._w.base_url}/api/deliveries/{delivery_id}?token={token}"
 
-    async def _refuse(self, progress: _Progress, error: Refused) -> Answer:
+    async def _refuse(self, progress: Progress, error: Refused) -> Answer:
         webhook = progress.webhook
         problems = progress.judgement.problems if progress.judgement else ()
         allow = sorted(webhook.methods) if webhook and error.reason is Reason.METHOD_NOT_ALLOWED else ()
@@ -275,7 +257,10 @@ class Intake:
             if webhook is None:
                 await self._w.store.record_unknown_path(redact_unknown(progress.request.path), progress.received_at)
             else:
-                row = self._row(progress, Status.REJECTED, error.reason, error.detail, answer.status)
+                known = self._w.known_deployment(webhook.deployment)
+                row = row_of(
+                    progress, Status.REJECTED, error.reason, known, detail=error.detail, response_status=answer.status
+                )
                 await self._w.store.record_refusal(row)
         except StoreUnavailable as unavailable:
             # The refusal stands without its row: nothing was acknowledged.
@@ -283,72 +268,13 @@ class Intake:
         self._log(progress, Status.REJECTED, answer.status, reason=error.reason, detail=error.detail)
         return answer
 
-    def _cannot_store(self, progress: _Progress, error: StoreUnavailable) -> Answer:
+    def _cannot_store(self, progress: Progress, error: StoreUnavailable) -> Answer:
         answer = answers.refused(Reason.STORE_UNAVAILABLE, progress.delivery_id)
         self._log(progress, "not stored", answer.status, reason=Reason.STORE_UNAVAILABLE, detail=str(error))
         return answer
 
-    def _row(
-        self,
-        progress: _Progress,
-        status: Status,
-        reason: Reason | None,
-        detail: str = "",
-        response_status: int | None = None,
-    ) -> NewDelivery:
-        webhook = progress.webhook
-        assert webhook is not None and progress.found is not None
-        judgement, request = progress.judgement, progress.request
-        redacted = progress.redacted
-        known = self._w.known_deployment(webhook.deployment)
-        verified = progress.proven.verified if progress.proven else None
-        return NewDelivery(
-            id=progress.delivery_id,
-            webhook=webhook.key,
-            revision=webhook.revision,
-            status=status,
-            reason=reason,
-            detail=detail or (judgement.detail if judgement else ""),
-            method=request.method,
-            path=redacted.path,
-            headers=redacted.headers,
-            query=redacted.query,
-            params=progress.found.params,
-            client_ip=request.client_ip,
-            content_type=request.header("content-type") or "",
-            body=redacted.body[:REFUSED_BODY_KEPT] if status is Status.REJECTED else redacted.body,
-            body_size=len(redacted.body),
-            verification={"scheme": webhook.scheme.name, "secret": verified.secret} if verified else {},
-            deduplication=judgement.deduplication if judgement else None,
-            ordering_key=judgement.ordering_key if judgement else None,
-            sharing=webhook.sharing,
-            deployment=webhook.deployment,
-            deployment_id=known.id if known else None,
-            flow_id=known.flow_id if known else None,
-            notes=judgement.notes if judgement else {},
-            response_status=response_status,
-            received_at=progress.received_at,
-            receive_ms=progress.elapsed_ms(),
-        )
-
-    def _log(self, progress: _Progress, status: str, answered: int | None, **more: Any) -> None:
-        webhook, request, judgement = progress.webhook, progress.request, progress.judgement
-        if judgement is not None:
-            more = {"reason": judgement.reason, "detail": judgement.detail, **more}
-        self._w.log.write(
-            received_at=progress.received_at,
-            delivery_id=progress.delivery_id,
-            webhook=webhook.key if webhook else None,
-            method=request.method,
-            path=progress.redacted.path if webhook else redact_unknown(request.path),
-            client_ip=request.client_ip,
-            bytes=len(request.wire_body),
-            status=str(status),
-            secret=progress.proven.verified.secret if progress.proven else None,
-            answered=answered,
-            ms=progress.elapsed_ms(),
-            **more,
-        )
+    def _log(self, progress: Progress, status: str, answered: int | None, **more: Any) -> None:
+        self._w.log.write(**log_line(progress, status, answered, **more))
 
 
 def _answered(judgement: Judgement) -> int:
@@ -363,21 +289,3 @@ def _content_length(request: RawRequest) -> int | None:
     if text is None or not text.isascii() or not text.isdigit():
         return None
     return int(text) if len(text) <= _LONGEST_LENGTH else sys.maxsize
-
-
-def _part_row(whole: NewDelivery, part: Part) -> NewDelivery:
-    return replace(
-        whole,
-        id=part.id,
-        parent_id=whole.id,
-        status=part.status,
-        reason=part.reason,
-        detail=part.detail,
-        content_type=CONTENT_TYPE,
-        body=part.body,
-        body_size=len(part.body),
-        deduplication=part.deduplication,
-        ordering_key=part.ordering_key,
-        notes=part.notes,
-        response_status=None,
-    )

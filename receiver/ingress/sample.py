@@ -93,6 +93,7 @@ class _SampleArrival:
         self.query_string = request.query_string
         self.headers = request.headers
         self.peer = request.client_ip
+        self.scheme = "http"
         self._body = request.wire_body
 
     async def read(self, limit: int) -> bytes:  # noqa: ARG002 (the rule on size judges the content-length)

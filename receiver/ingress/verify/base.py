@@ -146,6 +146,10 @@ class Scheme(ABC):
         """Whether this webhook has a secret; some schemes have none with certain options."""
         return self.needs_secret
 
+    def shows_secret(self) -> bool:
+        """Whether the secret itself travels in each request, so that plain HTTP would give it away."""
+        return self.strength == "secret"
+
     @classmethod
     def options_taken(cls) -> dict[str, str]:
         """The options a webhook may set, by name, each with what it does."""

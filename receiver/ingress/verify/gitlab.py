@@ -62,11 +62,14 @@ class GitLab(Scheme):
     def __init__(self, options: Mapping[str, Any]) -> None:
         """Options: `token` (`secret` or `signing`), `tolerance` in seconds for the latter."""
         chosen = read_options(GitLabOptions, self.name, options)
+        self._signs = chosen.token == "signing"  # noqa: S105 (the name of a variant)
         self._way: Scheme = (
-            HmacScheme({**_SIGNING_TOKEN, "tolerance": chosen.tolerance})
-            if chosen.token == "signing"  # noqa: S105 (the name of a variant)
-            else ApiKey(_SECRET_TOKEN)
+            HmacScheme({**_SIGNING_TOKEN, "tolerance": chosen.tolerance}) if self._signs else ApiKey(_SECRET_TOKEN)
         )
+
+    def shows_secret(self) -> bool:
+        """The secret token is shown, the signing token is not."""
+        return not self._signs
 
     def verify(self, request: RawRequest, secrets: Secrets | None, now: datetime) -> Verified:
         """Accept a request with one of the tokens, or signed with one of them."""

@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from receiver.contract.errors import DefinitionError
-from receiver.ingress.client_ip import Networks, client_ip, parse_networks
+from receiver.ingress.client_ip import Networks, Proxies, origin, parse_networks
 
 PROXIES = parse_networks(["10.0.0.0/8", "2001:db8:1::/48", "127.0.0.1"])
 
 
 def behind(peer: str, *forwarded: str, trusted: Networks = PROXIES) -> str:
-    return client_ip(peer, [("X-Forwarded-For", value) for value in forwarded], trusted)
+    return origin(peer, [("X-Forwarded-For", value) for value in forwarded], "http", Proxies(trusted)).ip
 
 
 @pytest.mark.parametrize(

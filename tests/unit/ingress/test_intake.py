@@ -11,7 +11,7 @@ import pytest
 
 from receiver.contract.errors import Refused
 from receiver.contract.reasons import Reason
-from receiver.ingress.client_ip import Networks
+from receiver.ingress.client_ip import Proxies
 from receiver.ingress.decide import admit
 from receiver.ingress.intake import Intake, Wiring, _content_length
 from receiver.ingress.request import RawRequest
@@ -23,7 +23,7 @@ from receiver.webhooks.catalog import Catalog
 class Arrived:
     """A request of a stranger."""
 
-    method, raw_path, query_string, peer = "POST", "secret-looking", "token=hidden", ""
+    method, raw_path, query_string, peer, scheme = "POST", "secret-looking", "token=hidden", "", "http"
     headers: tuple[tuple[str, str], ...] = (("content-length", "9" * 5000),)
 
     async def read(self, limit: int) -> bytes:
@@ -46,7 +46,8 @@ def broken_intake(stream: Any) -> Intake:
             store=nothing,
             tickets=nothing,
             rendezvous=nothing,
-            trusted_proxies=Networks(),
+            proxies=Proxies(),
+            allow_plain_http=False,
             base_url="http://receiver.test",
             known_deployment=lambda _name: None,
             parameter_rules=lambda _name: None,
