@@ -103,6 +103,10 @@ class WebhookDefinition(_Frozen):
     parameters: Annotated[dict[str, Any], BeforeValidator(fields.check_parameters)] = Field(
         default={"context": "{{$context}}"}, description="Templates of the flow's parameters, by name."
     )
+    payload: Literal["value", "reference"] = Field(
+        default="value",
+        description="`reference`: Prefect is given the delivery's id alone, and the flow fetches the request.",
+    )
     state: Literal["enabled", "paused", "disabled"] = Field(
         default="enabled", description="`paused`: stored but not started; `disabled`: 404."
     )

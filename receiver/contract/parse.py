@@ -20,6 +20,7 @@ LATER = frozenset({"rate_limit", "cors", "retention"})
 """Fields that are refused until they work."""
 
 FIELDS = tuple(field.alias or name for name, field in WebhookDefinition.model_fields.items())
+_OF_THE_BODY = frozenset({"data", "body", "files"})
 _WORDS = {
     "extra_forbidden": "there is no such field",
     "missing": "is required",
@@ -58,6 +59,7 @@ def parse_definition(data: Mapping[str, Any], *, by: Author) -> WebhookDefinitio
     if definition.mode == "async":
         _check_nothing_waits(definition)
     _check_gathering(definition)
+    _check_payload(definition)
     return definition
 
 
@@ -95,6 +97,20 @@ def _check_gathering(definition: WebhookDefinition) -> None:
         raise DefinitionError(
             "batch", "fills one parameter of the flow with all requests: parameters is {'context': '{{$context}}'}"
         )
+
+
+def _check_payload(definition: WebhookDefinition) -> None:
+    """A body that Prefect is not to see must not be in its parameters by another way."""
+    if definition.payload == "value":
+        return
+    for name, template in definition.parameters_template().children().items():
+        read = [steps for root, steps in template.paths() if root == "context" and not template.is_root("context")]
+        if any(not steps or steps[0] in _OF_THE_BODY for steps in read):
+            raise DefinitionError(
+                "payload",
+                f"'reference' keeps the body from Prefect, and parameters.{name} copies it there: pass the whole "
+                "request as '{{$context}}' and read the body in the flow, or leave out payload",
+            )
 
 
 def _check_names(data: Mapping[Any, Any]) -> None:

@@ -89,6 +89,21 @@ def largest_collection(value: Any) -> int:
     return largest
 
 
+def count_entries(value: Any) -> tuple[int, int]:
+    """How many fields all objects in `value` have, and how many items all its lists."""
+    fields = items = 0
+    pending: list[Any] = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict):
+            fields += len(item)
+            pending.extend(child for child in item.values() if isinstance(child, dict | list))
+        elif isinstance(item, list):
+            items += len(item)
+            pending.extend(child for child in item if isinstance(child, dict | list))
+    return fields, items
+
+
 def deeper_than(value: Any, limit: int) -> bool:
     """Whether `value` has more than `limit` levels of objects and lists."""
     pending: list[tuple[Any, int]] = [(value, 1)]

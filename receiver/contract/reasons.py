@@ -37,6 +37,7 @@ class Reason(StrEnum):
 
     # verified, but cannot be used: refused or held
     UNREADABLE = "unreadable"
+    TOO_COMPLEX = "too_complex"
     SCHEMA_MISMATCH = "schema_mismatch"
     TEMPLATE_ERROR = "template_error"
     FILTER_ERROR = "filter_error"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,6 +103,22 @@ class Object:
 
 
 Node = Static | Whole | Text | Sequence | Object
+
+
+def paths_of(node: Node) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    """Root and steps of every placeholder in a tree."""
+    match node:
+        case Whole(part):
+            if part.root is not None:
+                yield part.root, part.steps
+        case Text(parts):
+            yield from ((each.root, each.steps) for each in parts if isinstance(each, Placeholder) and each.root)
+        case Sequence(items):
+            for item in items:
+                yield from paths_of(item)
+        case Object(fields):
+            for _, item in fields:
+                yield from paths_of(item)
 
 
 class Compiler:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from receiver.contract.template_nodes import Budget, Compiler, Node, Object, Static, Whole
+from receiver.contract.template_nodes import Budget, Compiler, Node, Object, Static, Whole, paths_of
 
 if TYPE_CHECKING:
     from receiver.contract.context import Context
@@ -43,6 +43,10 @@ class Template:
         if isinstance(self.source, dict):
             return {key: Template(value, Static(value)) for key, value in self.source.items()}
         return {}
+
+    def paths(self) -> list[tuple[str, tuple[str | int, ...]]]:
+        """What every placeholder reads: its root without `$`, and the steps from there."""
+        return list(paths_of(self._node))
 
     def render(self, roots: Mapping[str, Any]) -> Any:
         """The value with each placeholder replaced. `roots` by name without `$`: `{"context": document}`.

@@ -71,6 +71,7 @@ _REFUSALS: Final[Mapping[Reason, _Refusal]] = {
     Reason.DEFINITION_BROKEN: _LATER,
     Reason.INTERNAL_ERROR: _Refusal(500, "Internal error", "This request could not be handled. Send it again later."),
     Reason.UNREADABLE: _Refusal(400, "Body not readable", "The body is not what its Content-Type says."),
+    Reason.TOO_COMPLEX: _Refusal(422, "Body too complex", "The body has more levels, entries or parts than are taken."),
     Reason.SCHEMA_MISMATCH: _Refusal(422, "Body not as agreed", "The body does not match this webhook's schema."),
     Reason.TEMPLATE_ERROR: _Refusal(422, "Body not as agreed", "The request lacks something this webhook needs."),
     Reason.FILTER_ERROR: _Refusal(422, "Body not as agreed", "The request lacks something this webhook needs."),

@@ -135,7 +135,7 @@ def judge(
             parts = _parts(webhook, document, now, rules)
             status = Status.SPLIT
         else:
-            by_reference = travels_by_reference(len(body), parsed.files)
+            by_reference = travels_by_reference(len(body), parsed.files, always=webhook.by_reference)
             status = _judge_one(webhook, document, body, made, now=now, rules=rules, by_reference=by_reference)
         reply = _reply(webhook, document, now) or proven.answer
     except Unusable as error:
@@ -248,7 +248,7 @@ def _part(
     document = {**whole, "data": item, "delivery_id": part_id}
     reason, detail = None, ""
     try:
-        by_reference = travels_by_reference(len(body), ())
+        by_reference = travels_by_reference(len(body), (), always=webhook.by_reference)
         status = _judge_one(webhook, document, body, made, now=now, rules=rules, by_reference=by_reference)
         reason = _reason(webhook, status)
     except Unusable as error:

@@ -49,6 +49,9 @@ def build_document(
     }
 
 
-def travels_by_reference(body_size: int, files: Sequence[FileInfo]) -> bool:
-    """Whether the flow fetches the document from the receiver instead of finding it in its parameters."""
-    return body_size > REFERENCE_OVER or bool(files)
+def travels_by_reference(body_size: int, files: Sequence[FileInfo], *, always: bool) -> bool:
+    """Whether the flow fetches the document from the receiver instead of finding it in its parameters.
+
+    `always`: the webhook says so (`payload`).
+    """
+    return always or body_size > REFERENCE_OVER or bool(files)

@@ -29,6 +29,7 @@ class _Definition:
     mode: str
     scheme: str
     batched: bool
+    by_reference: bool
 
 
 class StoredContexts:
@@ -44,7 +45,11 @@ class StoredContexts:
         definition = await self._definition(claim.webhook, claim.revision)
         requests = await self._deliveries.requests(claim.members)
         documents = [
-            (*document_of(request, attempt, definition.mode, definition.scheme), request.id, attempt)
+            (
+                *document_of(request, attempt, definition.mode, definition.scheme, always=definition.by_reference),
+                request.id,
+                attempt,
+            )
             for request, (_, attempt) in zip(requests, claim.members, strict=True)
             if request is not None
         ]
@@ -87,8 +92,13 @@ class StoredContexts:
             raise Unusable(Reason.TEMPLATE_ERROR, str(error)) from None
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        batched = parsed.batch is not None
-        known = _Definition(parsed.parameters_template(), parsed.mode, parsed.scheme, batched)
+        known = _Definition(
+            parameters=parsed.parameters_template(),
+            mode=parsed.mode,
+            scheme=parsed.scheme,
+            batched=parsed.batch is not None,
+            by_reference=parsed.payload == "reference",
+        )
         self._known[key, revision] = known
         return known
 
@@ -101,7 +111,9 @@ def judge_again(
     The filter is not asked: the person has been. `rules` are the deployment's, None where they are not known. Raises
     `Unusable` with paths.
     """
-    document, by_reference = document_of(request, attempt, webhook.mode, webhook.scheme.name)
+    document, by_reference = document_of(
+        request, attempt, webhook.mode, webhook.scheme.name, always=webhook.by_reference
+    )
     if webhook.schema is not None:
         webhook.schema.check(document["data"])
     parameters = render_parameters(
@@ -113,9 +125,12 @@ def judge_again(
         rules.check_names(parameters)
 
 
-def document_of(request: StoredRequest, attempt: int, mode: str, scheme: str) -> tuple[dict[str, Any], bool]:
+def document_of(
+    request: StoredRequest, attempt: int, mode: str, scheme: str, *, always: bool = False
+) -> tuple[dict[str, Any], bool]:
     """The context document of an attempt, and whether it travels by reference; raises `Unusable` for its body.
 
+    `always`: the webhook lets no request travel otherwise.
     What was never verified says so: `{"scheme": "github", "secret": null, "unverified": true}`.
     """
     parsed = parse_body(request.content_type or None, request.body)
@@ -135,4 +150,4 @@ def document_of(request: StoredRequest, attempt: int, mode: str, scheme: str) ->
         data=parsed.data,
         files=parsed.files,
     )
-    return document, travels_by_reference(len(request.body), parsed.files)
+    return document, travels_by_reference(len(request.body), parsed.files, always=always)

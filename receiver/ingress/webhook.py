@@ -30,7 +30,8 @@ class Webhook:
     `problem` says what is wrong with a stored definition that no longer compiles (after an upgrade, say): its
     requests are answered 503, so that senders try again, and nothing else of it is used. With `split`, filter, schema,
     parameters, event id and ordering key are for each item of the request; `sharing` lets deliveries share a run.
-    `guards_replay`: a request that comes once more under another event id is a duplicate.
+    `by_reference`: no request of it is put into a run's parameters. `guards_replay`: a request that comes once more
+    under another event id is a duplicate.
     """
 
     key: str
@@ -54,6 +55,7 @@ class Webhook:
     response: CompiledResponse | None
     hold_invalid: bool
     max_body: int
+    by_reference: bool = False
     split: Template | None = None
     ordering_key: Template | None = None
     sharing: Sharing | None = None
@@ -102,6 +104,7 @@ def compile_webhook(definition: WebhookDefinition, *, revision: int, state: str)
         response=CompiledResponse.of(definition.response) if definition.response else None,
         hold_invalid=scheme.hold_invalid if definition.on_invalid is None else definition.on_invalid == "hold",
         max_body=definition.max_body or scheme.default_max_body or DEFAULT_MAX_BODY,
+        by_reference=definition.payload == "reference",
         split=_split(definition, scheme),
         ordering_key=definition.ordering_template(),
         sharing=Sharing(max_size=batch.max_size, max_wait=batch.max_wait) if batch else None,

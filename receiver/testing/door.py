@@ -52,7 +52,7 @@ class LetIn:
     def parameters(self, attempt: int) -> dict[str, Any]:
         """The parameters of an attempt's run; raises `Unusable`."""
         if self.webhook.sharing is not None:
-            by_reference = travels_by_reference(len(self.body), ())
+            by_reference = travels_by_reference(len(self.body), (), always=self.webhook.by_reference)
             return render_batch(
                 self.webhook.parameters, [(self.document(attempt), self.delivery_id, attempt, by_reference)]
             )
@@ -61,7 +61,11 @@ class LetIn:
             self.document(attempt),
             delivery_id=self.delivery_id,
             attempt=attempt,
-            by_reference=travels_by_reference(len(self.body), parse_body(self.content_type, self.body).files),
+            by_reference=travels_by_reference(
+                len(self.body),
+                parse_body(self.content_type, self.body).files,
+                always=self.webhook.by_reference,
+            ),
             now=self.now,
         )
 

@@ -8,10 +8,11 @@ from urllib.parse import unquote_to_bytes
 from receiver.contract.errors import Unusable
 from receiver.ingress.parse.content_type import decode_text
 from receiver.ingress.parse.json_text import parse_json
-from receiver.ingress.parse.model import FileInfo, Parsed, unreadable
+from receiver.ingress.parse.model import FileInfo, Parsed, too_complex
 from receiver.ingress.parse.multipart import split_parts
 
 MOST_FIELDS = 1000
+MOST_FILES = 100
 
 
 def parse_urlencoded(body: bytes, charset: str | None) -> Parsed:
@@ -23,7 +24,7 @@ def parse_urlencoded(body: bytes, charset: str | None) -> Parsed:
     if (data := _json_container(body)) is not None:
         return Parsed(data=data, kind="json")
     if body.count(b"&") >= MOST_FIELDS:
-        raise unreadable(f"more than {MOST_FIELDS} fields in the form")
+        raise too_complex(f"more than {MOST_FIELDS} fields in the form")
     fields = _Fields()
     for pair in body.split(b"&"):
         if pair:
@@ -44,6 +45,8 @@ def parse_multipart(content_type: str | None, body: bytes) -> Parsed:
             fields.add(part.name, decode_text(body[part.start : part.end], part.charset))
         elif not part.is_unfilled:
             file = _file_info(part.name, part.filename, part.content_type, part.end - part.start, len(files))
+            if len(files) == MOST_FILES:
+                raise too_complex(f"more than {MOST_FILES} files in the form")
             files.append(file)
             fields.add(part.name, file.to_json())
     return Parsed(data=fields.data, files=tuple(files), kind="multipart")

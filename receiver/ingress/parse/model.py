@@ -47,3 +47,8 @@ class Parsed:
 def unreadable(problem: str) -> Unusable:
     """The exception for a body that is not what it says it is."""
     return Unusable(Reason.UNREADABLE, problem, ({"path": "body", "problem": problem},))
+
+
+def too_complex(problem: str) -> Unusable:
+    """The exception for a body that may well be what it says, and has more in it than is taken."""
+    return Unusable(Reason.TOO_COMPLEX, problem, ({"path": "body", "problem": problem},))

@@ -9,7 +9,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
 from receiver.ingress.parse.content_type import parse_media_type, split_options
-from receiver.ingress.parse.model import unreadable
+from receiver.ingress.parse.model import too_complex, unreadable
 
 MOST_PARTS = 1000
 MOST_HEADERS = 16
@@ -84,7 +84,7 @@ class _Collector:
 
     def part_begin(self) -> None:
         if len(self.parts) == MOST_PARTS:
-            raise unreadable(f"more than {MOST_PARTS} parts in the form")
+            raise too_complex(f"more than {MOST_PARTS} parts in the form")
         self.parts.append(Part())
 
     def header_field(self, data: bytes, start: int, end: int) -> None:

@@ -10,7 +10,7 @@ from defusedxml.ElementTree import XMLParser  # type: ignore[import-untyped] # i
 
 from receiver.contract.errors import Unusable
 from receiver.contract.plain import MAX_DEPTH, deeper_than
-from receiver.ingress.parse.model import unreadable
+from receiver.ingress.parse.model import too_complex, unreadable
 
 MOST_ELEMENTS = 100_000
 
@@ -76,11 +76,11 @@ class _Builder:
         self._elements = 0
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
-        self._elements += 1
+        self._elements += 1 + len(attributes)
         if len(self._open) >= MAX_DEPTH - 1:
             raise _too_much(f"more than {MAX_DEPTH} levels deep")
         if self._elements > MOST_ELEMENTS:
-            raise _too_much(f"more than {MOST_ELEMENTS} elements")
+            raise _too_much(f"more than {MOST_ELEMENTS} elements and attributes")
         self._open.append(_Element(_local(tag), attributes))
         self.deepest = max(self.deepest, len(self._open))
 
@@ -104,4 +104,4 @@ def _local(name: str) -> str:
 
 
 def _too_much(problem: str) -> Unusable:
-    return unreadable(f"not usable XML: {problem}")
+    return too_complex(f"not usable XML: {problem}")

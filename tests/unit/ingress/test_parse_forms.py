@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from receiver.contract.errors import Unusable
+from receiver.contract.reasons import Reason
 from receiver.ingress.parse import FileInfo, parse_body, read_file
+from receiver.ingress.parse.forms import MOST_FILES
 
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data; boundary=XX"
@@ -116,7 +118,6 @@ def test_a_file_name_has_no_folders_and_no_control_characters(sent: str, kept: s
         multipart(part('name="a"', b"1", *[f"X-{number}: y" for number in range(20)])),
         multipart(part('name="a"', b"1", "X-Long: " + "y" * 9000)),
         multipart(part('name="a"', b"1", "bad header")),
-        multipart(*[part('name="a"', b"1")] * 1001),
     ],
     ids=lambda body: repr(body[:24]),
 )
@@ -132,6 +133,19 @@ def test_a_multipart_body_that_is_malformed_or_out_of_bounds_is_unreadable(body:
 def test_a_multipart_body_without_a_usable_boundary_is_unreadable(content_type: str):
     with pytest.raises(Unusable):
         parse_body(content_type, multipart(part('name="a"', b"1")))
+
+
+def test_more_fields_parts_or_files_than_are_taken_say_so():
+    file = part('name="f"; filename="n"', b"1")
+    assert len(parse_body(MULTIPART, multipart(*[file] * MOST_FILES)).files) == MOST_FILES
+    for content_type, body, words in (
+        (FORM, b"a&" * 1000, "1000 fields"),
+        (MULTIPART, multipart(*[part('name="a"', b"1")] * 1001), "1000 parts"),
+        (MULTIPART, multipart(*[file] * (MOST_FILES + 1)), "100 files"),
+    ):
+        with pytest.raises(Unusable, match=words) as unusable:
+            parse_body(content_type, body)
+        assert unusable.value.reason is Reason.TOO_COMPLEX
 
 
 @given(files=st.lists(st.binary(max_size=80), max_size=5))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from receiver.contract.errors import Unusable
 from receiver.contract.reasons import Reason
 from receiver.ingress.parse import parse_body
+from receiver.ingress.parse.json_text import MOST_ITEMS, MOST_KEYS
 
 JSON = "application/json"
 
@@ -83,9 +84,6 @@ def test_what_json_holds_is_kept_exactly(body: bytes, value: Any):
         b'"\xed\xa0\x80"',
         b'"\xff"',
         b'"a\nb"',
-        b"[" * 101 + b"]" * 101,
-        b'{"a":' * 101 + b"1" + b"}" * 101,
-        b"[" * 100_000,
         b"1" * 5000,
         b" ",
         b"\xef\xbb\xbf",
@@ -94,6 +92,32 @@ def test_what_json_holds_is_kept_exactly(body: bytes, value: Any):
 )
 def test_what_json_cannot_hold_is_unreadable(body: bytes):
     assert "JSON" in problem_of(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"[" * 101 + b"]" * 101, "100 levels"),
+        (b'{"a":' * 101 + b"1" + b"}" * 101, "100 levels"),
+        (b"[" * 100_000, "100 levels"),
+        (b"{" + b",".join(b'"%d":0' % number for number in range(MOST_KEYS + 1)) + b"}", "fields"),
+        (b"[" + b",".join([b'{"a":1,"b":2}'] * (MOST_KEYS // 2 + 1)) + b"]", "fields"),
+        (b"[" + b"0," * MOST_ITEMS + b"0]", "items"),
+        (b"[" + b",".join([b"[1]"] * (MOST_ITEMS // 2 + 1)) + b"]", "items"),
+    ],
+    ids=lambda value: repr(value[:16]),
+)
+def test_what_is_deeper_or_has_more_in_it_than_is_taken_says_so(body: bytes, words: str):
+    with pytest.raises(Unusable, match=words) as unusable:
+        parse_body(JSON, body)
+    assert unusable.value.reason is Reason.TOO_COMPLEX
+
+
+def test_as_much_as_is_taken_is_taken():
+    assert len(parse_body(JSON, b"{" + b",".join(b'"%d":0' % n for n in range(MOST_KEYS)) + b"}").data) == MOST_KEYS
+    assert len(parse_body(JSON, b"[" + b"0," * (MOST_ITEMS - 1) + b"0]").data) == MOST_ITEMS
+    text = b'"' + b":," * (MOST_ITEMS + 1) + b'"'  # signs inside text are no entries
+    assert len(parse_body(JSON, text).data) == 2 * (MOST_ITEMS + 1)
 
 
 def test_many_brackets_are_not_depth():
@@ -143,7 +167,7 @@ def test_whatever_the_bytes_only_unusable_is_raised_and_data_is_json(content_typ
     try:
         data = parse_body(content_type, body).data
     except Unusable as unusable:
-        assert unusable.reason is Reason.UNREADABLE
+        assert unusable.reason in {Reason.UNREADABLE, Reason.TOO_COMPLEX}
     else:
         json.dumps(data, allow_nan=False).encode()
         assert not isinstance(data, float) or math.isfinite(data)

@@ -60,6 +60,7 @@ def test_xml_is_read_in_the_charset_that_it_or_its_type_names():
         "<a>" * 101 + "</a>" * 101,
         "<a><a/>" * 60 + "</a>" * 60,
         "<a>" + "<b/>" * 100_000 + "</a>",
+        "<a>" + '<b c="1"/>' * 50_000 + "</a>",
     ],
     ids=lambda text: text[:24],
 )
