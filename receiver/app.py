@@ -25,6 +25,7 @@ from receiver.checks.situation import ReceiverFacts
 from receiver.contract.definition import WebhookDefinition
 from receiver.contract.errors import DefinitionError
 from receiver.contract.parse import parse_definition
+from receiver.contract.quantities import parse_rate
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.store import DeliveryStore
 from receiver.deliveries.tickets import Tickets
@@ -39,6 +40,8 @@ from receiver.ingress.last_good import LastGood
 from receiver.ingress.parameter_rules import rules_of
 from receiver.ingress.parameters import StoredContexts
 from receiver.ingress.prove import Prover
+from receiver.ingress.rate import Failures, Rate
+from receiver.ingress.rate_limits import MemoryRates, SharedRates
 from receiver.ingress.remote import RemoteDocuments
 from receiver.ingress.request_log import RequestLog
 from receiver.ingress.sample import SampleSender
@@ -121,6 +124,9 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
         on_started=follower.started,
         on_dead=lambda delivery_id: rendezvous.ended(delivery_id, Status.DEAD),
     )
+    shared = settings.ingress.rate_limit_url
+    rates = SharedRates(shared.get_secret_value()) if shared else MemoryRates()
+    stack.push_async_callback(rates.close)
     intake = Intake(
         Wiring(
             catalog=catalog,
@@ -131,6 +137,8 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
             proxies=Proxies(
                 parse_networks(settings.http.trusted_proxies, "WEBHOOKS_TRUSTED_PROXIES"), settings.ingress.proxy_header
             ),
+            rates=rates,
+            failures=_failures(settings.ingress.unverified_limit),
             allow_plain_http=settings.ingress.allow_plain_http,
             base_url=settings.http.base_url,
             known_deployment=deployments.known,
@@ -204,6 +212,10 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
     stack.push_async_callback(_end, asyncio.create_task(warn_of_version(), name="Prefect's version"))
     for name, part in parts.items():
         stack.push_async_callback(_end, asyncio.create_task(kept_running(name, part), name=name))
+
+
+def _failures(limit: str) -> Failures | None:
+    return None if limit == "off" else Failures(Rate(*parse_rate(limit)))
 
 
 def _loader(definitions: DefinitionStore) -> Callable[[], Awaitable[list[Webhook]]]:

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from receiver.contract.errors import WebhooksError
+from receiver.contract.quantities import format_rate, parse_rate
 
 _CONFIG = SettingsConfigDict(
     env_prefix="WEBHOOKS_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
@@ -109,6 +110,22 @@ class IngressSettings(BaseSettings):
         description="Whether secrets that travel themselves (`api-key`, `bearer`, ...) are taken over plain HTTP from "
         "elsewhere than this machine.",
     )
+    unverified_limit: str = Field(
+        default="60/minute",
+        description="Requests of one address (IPv6: of one /64) whose verification may fail in a time; past it "
+        "all its requests to verified webhooks get 429 before they are verified. `off`: no such bound. Each receiver "
+        "counts alone.",
+    )
+    rate_limit_url: SecretStr | None = Field(
+        default=None,
+        description="Redis in which several receivers count the requests of webhooks with a `rate_limit` together, "
+        "`redis://host:6379/0`. Default: each counts alone, in memory.",
+    )
+
+    @field_validator("unverified_limit")
+    @classmethod
+    def _is_a_rate(cls, value: str) -> str:
+        return value if value == "off" else format_rate(parse_rate(value))
 
 
 class DispatchSettings(BaseSettings):

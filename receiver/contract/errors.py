@@ -76,12 +76,16 @@ class AnswerTooLarge(OutboundRefused):
 
 
 class Refused(WebhooksError):
-    """A request is refused. `reason` goes to the log and the row; `detail` too, and holds no secret."""
+    """A request is refused. `reason` goes to the log and the row; `detail` too, and holds no secret.
 
-    def __init__(self, reason: Reason, detail: str = "") -> None:
+    `retry_after`: the seconds after which it may be taken, where they are known.
+    """
+
+    def __init__(self, reason: Reason, detail: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
         self.reason = reason
         self.detail = detail
+        self.retry_after = retry_after
 
 
 class Unverified(Refused):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from receiver.contract.errors import TemplateError
 from receiver.contract.plain import RESERVED_KEYS, find_flaw
-from receiver.contract.quantities import parse_duration, parse_size
+from receiver.contract.quantities import format_rate, parse_duration, parse_rate, parse_size
 from receiver.contract.reply import check_headers
 from receiver.contract.templates import Template, compile_template
 
@@ -173,6 +173,13 @@ def check_size(value: Any) -> Any:
     if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MAX_BODY:
         raise ValueError("is a size from 1 byte to 25MiB, e.g. '1MiB' or 1048576")
     return size
+
+
+def check_rate(value: Any) -> Any:
+    """Requests in a time, `100/minute`."""
+    if not isinstance(value, str):
+        raise ValueError("is a number of requests in a time, e.g. '100/minute'")  # noqa: TRY004 (pydantic takes ValueError)
+    return format_rate(parse_rate(value))
 
 
 def check_schema(value: Any) -> Any:

@@ -147,7 +147,9 @@ class WebhookDefinition(_Frozen):
     max_body: Annotated[int, BeforeValidator(fields.check_size)] | None = Field(
         default=None, description="Largest body in bytes or as `1MiB`; at most 25 MiB."
     )
-    rate_limit: None = Field(default=None, description="Not available yet.")
+    rate_limit: Annotated[str, BeforeValidator(fields.check_rate)] | None = Field(
+        default=None, description="Verified requests that are taken in a time, e.g. `100/minute`; past it 429."
+    )
     body_schema: Annotated[dict[str, Any], BeforeValidator(fields.check_schema)] | None = Field(
         default=None, alias="schema", description="JSON Schema of the body."
     )

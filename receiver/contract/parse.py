@@ -16,7 +16,7 @@ from receiver.contract.plain import find_flaw
 from receiver.contract.secret_reference import Author, parse_secret_reference
 from receiver.contract.templates import compile_template
 
-LATER = frozenset({"rate_limit", "cors", "retention"})
+LATER = frozenset({"cors", "retention"})
 """Fields that are refused until they work."""
 
 FIELDS = tuple(field.alias or name for name, field in WebhookDefinition.model_fields.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from math import ceil
 from typing import Any, Final
 
 import orjson
@@ -98,6 +99,7 @@ def refused(
     problems: Sequence[Mapping[str, str]] = (),
     close: bool = False,
     hidden: bool = False,
+    retry_after: float | None = None,
 ) -> Answer:
     """The answer for a reason. Of verification only that it failed is told, never why; the cause is in the log.
 
@@ -113,7 +115,8 @@ def refused(
     if allow:
         extra.append(("allow", ", ".join(allow)))
     if refusal.retry:
-        extra.append(("retry-after", str(RETRY_AFTER_SECONDS)))
+        # Whole seconds, upward: who keeps to them is not refused once more.
+        extra.append(("retry-after", str(RETRY_AFTER_SECONDS if retry_after is None else max(ceil(retry_after), 1))))
     if refusal is _UNVERIFIED:
         extra.append(("www-authenticate", "Webhook"))
     return _answer(refusal.status, _json(body), PROBLEM, delivery_id, extra, close=close)

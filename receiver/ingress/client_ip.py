@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from receiver.contract.errors import DefinitionError
 from receiver.ingress.forwarded import ProxyHeader, hops
 
+_OF_PROXIES = frozenset({"x-forwarded-for", "forwarded", "x-real-ip"})
 _MAPPED = IPv6Network("::ffff:0:0/96")
 
 
@@ -73,6 +74,17 @@ def origin(peer: str, headers: Sequence[tuple[str, str]], scheme: str, proxies: 
             if not proxies.networks.contains(str(before)):
                 break
     return Origin(str(address), secure, local=address.is_loopback and not hidden)
+
+
+def speaks_for_others(peer: str, headers: Sequence[tuple[str, str]], proxies: Proxies) -> bool:
+    """Whether the peer seems to be a proxy of ours that nobody named as one: then its address is many senders'.
+
+    That is one with an address of a private network or this machine's, and a header that a proxy writes.
+    """
+    address = _parse(peer)
+    if address is None or address.is_global or proxies.networks.contains(str(address)):
+        return False
+    return any(name.lower() in _OF_PROXIES for name, _ in headers)
 
 
 @lru_cache(maxsize=1024)

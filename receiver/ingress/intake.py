@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import uuid_utils
 
-from receiver.contract.errors import Refused
+from receiver.contract.errors import Refused, Unverified
 from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.records import Stored
@@ -21,11 +21,12 @@ from receiver.deliveries.store import DeliveryStore
 from receiver.deliveries.tickets import Tickets
 from receiver.ingress import answers, synchronous
 from receiver.ingress.answers import Answer
-from receiver.ingress.client_ip import Origin, Proxies, origin
+from receiver.ingress.client_ip import Origin, Proxies, origin, speaks_for_others
 from receiver.ingress.decide import Judgement, admit, judge
 from receiver.ingress.parameter_rules import ParameterRules
 from receiver.ingress.progress import Progress, log_line, part_row, row_of
 from receiver.ingress.prove import Prover
+from receiver.ingress.rate import Failures, RateLimits
 from receiver.ingress.redact import redact_unknown
 from receiver.ingress.request import RawRequest
 from receiver.ingress.request_log import RequestLog
@@ -38,6 +39,8 @@ from receiver.webhooks.catalog import Catalog
 
 log = logging.getLogger(__name__)
 
+_NOT_THE_SENDERS = frozenset({Reason.SECRET_UNAVAILABLE, Reason.DOCUMENT_UNAVAILABLE})
+"""Why a verification failed for want of something of ours."""
 _LONGEST_LENGTH = 18
 """Digits of a Content-Length that is read; nobody's body needs more."""
 
@@ -75,7 +78,7 @@ class Arrival(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Wiring:
     """What the intake works with; `known_deployment` and `parameter_rules` never ask Prefect, `stored` tells the
-    dispatcher."""
+    dispatcher, `failures` is None where they are not bounded."""
 
     catalog: Catalog[Webhook]
     prover: Prover
@@ -84,6 +87,8 @@ class Wiring:
     rendezvous: Rendezvous
     proxies: Proxies
     allow_plain_http: bool
+    rates: RateLimits
+    failures: Failures | None
     base_url: str
     known_deployment: Callable[[str], DeploymentRef | None]
     parameter_rules: Callable[[str], ParameterRules | None]
@@ -111,6 +116,7 @@ class Intake:
         try:
             answer = await self._take(arrival, progress)
         except Refused as error:
+            self._count_failure(arrival, progress, error)
             answer = await self._refuse(progress, error)
         except StoreUnavailable as error:
             answer = self._cannot_store(progress, error)
@@ -147,6 +153,7 @@ class Intake:
             content_length=_content_length(head),
             in_clear=not (progress.origin.secure or progress.origin.local or self._w.allow_plain_http),
         )
+        self._check_failures(webhook, head)
         progress.request = request = await self._whole(arrival, head, webhook)
         now = progress.received_at
         proven = await self._w.prover.prove(webhook, request, now)
@@ -154,6 +161,9 @@ class Intake:
             self._log(progress, "handshake", proven.status)
             return answers.handshake(proven, progress.delivery_id)
         progress.proven, progress.request = proven, proven.request
+        if webhook.rate is not None and (wait := await self._w.rates.take(webhook.key, webhook.rate)):
+            rate = f"{webhook.rate.count} in {webhook.rate.seconds} s"
+            raise Refused(Reason.RATE_LIMITED, f"over rate_limit, {rate}", retry_after=wait)
         assert progress.found is not None
         progress.judgement = judgement = judge(
             webhook,
@@ -220,6 +230,22 @@ class Intake:
             extra=extra,
         )
 
+    def _check_failures(self, webhook: Webhook, head: RawRequest) -> None:
+        """Raise `Refused` for an address with too many failures of late: verifying costs, and guessing takes many."""
+        failures = self._w.failures
+        if failures is None or webhook.is_open:
+            return
+        if wait := failures.wait(head.client_ip, time.monotonic()):
+            words = f"{failures.rate.count} requests of {head.client_ip} in {failures.rate.seconds} s were not verified"
+            raise Refused(Reason.RATE_LIMITED, words, retry_after=wait)
+
+    def _count_failure(self, arrival: Arrival, progress: Progress, error: Refused) -> None:
+        if self._w.failures is None or not isinstance(error, Unverified) or error.reason in _NOT_THE_SENDERS:
+            return
+        # Behind a proxy that nobody named, one stranger would else close the door for all senders.
+        if not speaks_for_others(arrival.peer, arrival.headers, self._w.proxies):
+            self._w.failures.count(progress.request.client_ip, time.monotonic())
+
     async def _whole(self, arrival: Arrival, head: RawRequest, webhook: Webhook) -> RawRequest:
         body = await arrival.read(webhook.max_body)
         return replace(head, body=body, wire_body=body)
@@ -251,7 +277,13 @@ class Intake:
         close = error.reason in {Reason.BODY_TOO_LARGE, Reason.BODY_INCOMPLETE}
         hidden = webhook is not None and webhook.scheme.carriers().last_segment
         answer = answers.refused(
-            error.reason, progress.delivery_id, allow=allow, problems=problems, close=close, hidden=hidden
+            error.reason,
+            progress.delivery_id,
+            allow=allow,
+            problems=problems,
+            close=close,
+            hidden=hidden,
+            retry_after=error.retry_after,
         )
         try:
             if webhook is None:

@@ -9,10 +9,12 @@ from receiver.contract.definition import DEFAULT_MAX_BODY, Deduplication, Webhoo
 from receiver.contract.errors import DefinitionError
 from receiver.contract.fields import KEY_ROOTS
 from receiver.contract.paths import TOKEN_SEGMENT
+from receiver.contract.quantities import parse_rate
 from receiver.contract.templates import Template, compile_template
 from receiver.deliveries.records import Sharing
 from receiver.ingress.client_ip import Networks, parse_networks
 from receiver.ingress.filter import Filter, compile_filter
+from receiver.ingress.rate import Rate
 from receiver.ingress.schema import BodySchema, compile_schema
 from receiver.ingress.verify import build_scheme
 from receiver.ingress.verify.base import Scheme
@@ -56,6 +58,7 @@ class Webhook:
     hold_invalid: bool
     max_body: int
     by_reference: bool = False
+    rate: Rate | None = None
     split: Template | None = None
     ordering_key: Template | None = None
     sharing: Sharing | None = None
@@ -104,6 +107,7 @@ def compile_webhook(definition: WebhookDefinition, *, revision: int, state: str)
         response=CompiledResponse.of(definition.response) if definition.response else None,
         hold_invalid=scheme.hold_invalid if definition.on_invalid is None else definition.on_invalid == "hold",
         max_body=definition.max_body or scheme.default_max_body or DEFAULT_MAX_BODY,
+        rate=Rate(*parse_rate(definition.rate_limit)) if definition.rate_limit else None,
         by_reference=definition.payload == "reference",
         split=_split(definition, scheme),
         ordering_key=definition.ordering_template(),

@@ -79,7 +79,7 @@ async def test_a_key_that_is_taken_is_409(api):
         ({"verification": {"scheme": "api-key", "secret": ""}}, "verification.secret"),
         ({"metods": ["POST"]}, "metods"),
         ({"mode": "later"}, "mode"),
-        ({"rate_limit": "1/minute"}, "rate_limit"),
+        ({"retention": "1d"}, "retention"),
         ({"path": "taken/{id}"}, "path"),
         ({"filter": "context.data.("}, "filter"),
         ({"parameters": {"context": "{{$nothing}}"}}, "parameters"),

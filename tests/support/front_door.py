@@ -17,6 +17,7 @@ from receiver.ingress.answers import Answer
 from receiver.ingress.client_ip import Proxies
 from receiver.ingress.intake import Intake, Wiring
 from receiver.ingress.prove import Prover
+from receiver.ingress.rate_limits import MemoryRates
 from receiver.ingress.remote import RemoteDocuments
 from receiver.ingress.request_log import RequestLog
 from receiver.ingress.vault import Vault
@@ -96,6 +97,8 @@ async def front_door(home: Path, *definitions: dict[str, Any], **wiring: Any) ->
             "rendezvous": nothing,
             "proxies": Proxies(),
             "allow_plain_http": False,
+            "rates": MemoryRates(),
+            "failures": None,
             "base_url": "https://hooks.example.com",
             "known_deployment": lambda _name: None,
             "parameter_rules": lambda _name: None,

@@ -38,6 +38,7 @@ FULL: dict[str, Any] = {
     "on_invalid": "hold",
     "on_crash": "fail",
     "max_body": 25 * 1024 * 1024,
+    "rate_limit": "100/minute",
     "schema": {"type": "object", "properties": {"n": {"enum": [None, 1]}}},
 }
 

@@ -50,6 +50,8 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("max_body", "1MiB", 1024 * 1024),
     ("max_body", "25 MiB", 25 * 1024 * 1024),
     ("max_body", 1, 1),
+    ("rate_limit", " 100 / minute ", "100/minute"),
+    ("rate_limit", "10000/day", "10000/day"),
     ("schema", {}, {}),
 ]
 
@@ -141,6 +143,21 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("max_body", True, "max_body", "is a size from 1 byte to 25MiB"),
     ("max_body", 1.5, "max_body", "is a size from 1 byte to 25MiB"),
     ("max_body", "1 parsec", "max_body", "'1 parsec' is no size"),
+    *(
+        ("rate_limit", rate, "rate_limit", "is no rate")
+        for rate in (
+            "",
+            "5",
+            "0/second",
+            "10001/minute",
+            "5/fortnight",
+            "5/60s",
+            "-1/minute",
+            "1.5/second",
+            "\u0665/minute",
+        )
+    ),
+    ("rate_limit", 100, "rate_limit", "is a number of requests in a time"),
     ("schema", True, "schema", "is a JSON Schema, an object"),
 ]
 

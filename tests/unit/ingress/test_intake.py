@@ -14,6 +14,7 @@ from receiver.contract.reasons import Reason
 from receiver.ingress.client_ip import Proxies
 from receiver.ingress.decide import admit
 from receiver.ingress.intake import Intake, Wiring, _content_length
+from receiver.ingress.rate_limits import MemoryRates
 from receiver.ingress.request import RawRequest
 from receiver.ingress.request_log import RequestLog
 from receiver.ingress.webhook import Webhook, broken_webhook
@@ -48,6 +49,8 @@ def broken_intake(stream: Any) -> Intake:
             rendezvous=nothing,
             proxies=Proxies(),
             allow_plain_http=False,
+            rates=MemoryRates(),
+            failures=None,
             base_url="http://receiver.test",
             known_deployment=lambda _name: None,
             parameter_rules=lambda _name: None,
