@@ -15,7 +15,7 @@ from receiver.contract.paths import check_path
 from receiver.contract.plain import find_flaw
 from receiver.contract.reply import Reply
 from receiver.contract.templates import Template, compile_template
-from receiver.ingress.client_ip import client_ip, parse_networks
+from receiver.ingress.client_ip import Proxies, origin, parse_networks
 from receiver.ingress.filter import Filter, compile_filter
 from receiver.ingress.schema import BodySchema, compile_schema
 from receiver.ingress.verify import build_scheme
@@ -68,6 +68,7 @@ class _Served:
 
 _ROUTES = Routes([_Served("orders", None), _Served("s", "shops/{shop_id}/orders"), _Served("odoo", "odoo/{}")])
 _TRUSTED = parse_networks(["10.0.0.0/8", "2001:db8::/32"])
+_PROXIES = {"X-Forwarded-For": Proxies(_TRUSTED), "Forwarded": Proxies(_TRUSTED, "forwarded")}
 
 
 @lru_cache(maxsize=64)
@@ -117,9 +118,10 @@ def _run_schema(data: bytes) -> None:
 
 def _run_client_ip(data: bytes) -> None:
     peer, *lines = data.decode("latin-1").split("\n")
-    address = client_ip(peer, [("X-Forwarded-For", line) for line in lines], _TRUSTED)
-    if address != peer:
-        ip_address(address)
+    for header, proxies in _PROXIES.items():
+        came = origin(peer, [(header, line) for line in lines], "http", proxies)
+        if came.ip != peer:
+            ip_address(came.ip)
     with suppress(DefinitionError):
         assert not parse_networks([peer, *lines]).contains("no address")
 
@@ -222,9 +224,10 @@ TARGETS = (
         seeds=lambda: [
             b"10.0.0.1\n192.0.2.7, 10.0.0.2:443\n[2001:db8::1]:80",
             b"::ffff:10.0.0.1\nfe80::1%eth0, 203.0.113.9",
+            b'10.0.0.1\nfor="[2001:db9::1]:47011";proto=https;by=_x, for=10.0.0.2;host="a\\",b"',
             b"10.0.0.0/8\n::ffff:192.0.2.0/120\n2001:db8::/129",
         ],
-        words=(b"::ffff:", b"%25", b"[::1]", b",,", b"10.0.0.1", b"/0", b"\xb2"),
+        words=(b"::ffff:", b"%25", b"[::1]", b",,", b"10.0.0.1", b"/0", b"\xb2", b"for=", b";proto=", b'"', b"\\"),
         largest=2048,
     ),
     Target(
