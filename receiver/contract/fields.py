@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from receiver.contract.errors import TemplateError
 from receiver.contract.plain import RESERVED_KEYS, find_flaw
@@ -25,6 +26,7 @@ RESPONSE_ROOTS = frozenset({"context", "now"})
 SYNC_RESPONSE_ROOTS = RESPONSE_ROOTS | {"result"}
 MAX_TIMEOUT = 120.0
 MAX_BATCH = 1000
+MAX_ORIGINS = 100
 MAX_BATCH_WAIT = timedelta(hours=1)
 
 
@@ -173,6 +175,33 @@ def check_size(value: Any) -> Any:
     if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MAX_BODY:
         raise ValueError("is a size from 1 byte to 25MiB, e.g. '1MiB' or 1048576")
     return size
+
+
+def check_cors(value: Any) -> Any:
+    """Origins as browsers write them, each once, or `*` alone."""
+    given = [value] if isinstance(value, str) else value
+    if not isinstance(given, list | tuple) or not given or len(given) > MAX_ORIGINS:
+        raise ValueError(f"is a list of origins, e.g. ['https://shop.example'], at most {MAX_ORIGINS}, or '*'")
+    origins = tuple(dict.fromkeys(each if each == "*" else _origin(each) for each in given))
+    if "*" in origins and len(origins) > 1:
+        raise ValueError("is '*' or a list of origins; '*' lets the pages of any origin call")
+    return origins
+
+
+def _origin(value: Any) -> str:
+    problem = f"{value!r} is no origin; write scheme and host as a browser sends them, e.g. https://shop.example"
+    try:
+        parts = urlsplit(value) if isinstance(value, str) else None
+        port = parts.port if parts else None
+    except ValueError:
+        raise ValueError(problem) from None
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname or not parts.netloc.isascii():
+        raise ValueError(problem)
+    if parts.path not in {"", "/"} or parts.query or parts.fragment or {"@", "*"} & set(parts.netloc):
+        raise ValueError(problem)
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    default = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + ("" if port in {None, default} else f":{port}")
 
 
 def check_rate(value: Any) -> Any:

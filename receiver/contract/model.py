@@ -153,7 +153,9 @@ class WebhookDefinition(_Frozen):
     body_schema: Annotated[dict[str, Any], BeforeValidator(fields.check_schema)] | None = Field(
         default=None, alias="schema", description="JSON Schema of the body."
     )
-    cors: None = Field(default=None, description="Not available yet.")
+    cors: Annotated[tuple[str, ...], BeforeValidator(fields.check_cors)] | None = Field(
+        default=None, description="Origins whose pages may call from a browser, or `*` for an open webhook."
+    )
     retention: None = Field(default=None, description="Not available yet.")
 
     @property

@@ -16,7 +16,7 @@ from receiver.contract.plain import find_flaw
 from receiver.contract.secret_reference import Author, parse_secret_reference
 from receiver.contract.templates import compile_template
 
-LATER = frozenset({"cors", "retention"})
+LATER = frozenset({"retention"})
 """Fields that are refused until they work."""
 
 FIELDS = tuple(field.alias or name for name, field in WebhookDefinition.model_fields.items())
@@ -60,6 +60,7 @@ def parse_definition(data: Mapping[str, Any], *, by: Author) -> WebhookDefinitio
         _check_nothing_waits(definition)
     _check_gathering(definition)
     _check_payload(definition)
+    _check_cors(definition)
     return definition
 
 
@@ -111,6 +112,12 @@ def _check_payload(definition: WebhookDefinition) -> None:
                 f"'reference' keeps the body from Prefect, and parameters.{name} copies it there: pass the whole "
                 "request as '{{$context}}' and read the body in the flow, or leave out payload",
             )
+
+
+def _check_cors(definition: WebhookDefinition) -> None:
+    """Whoever proves who they are does so from pages that are known."""
+    if definition.cors is not None and "*" in definition.cors and definition.scheme != "none":
+        raise DefinitionError("cors", "'*' is for an open webhook, scheme 'none': list the origins that may call")
 
 
 def _check_names(data: Mapping[Any, Any]) -> None:

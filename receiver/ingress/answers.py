@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from math import ceil
 from typing import Any, Final
@@ -30,12 +30,16 @@ _SAFETY: Final[tuple[Header, ...]] = (
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """A complete HTTP answer; `close` asks that the connection ends because the request was not read to its end."""
+    """A complete HTTP answer; `close` asks that the connection ends because the request was not read to its end.
+
+    `hides`: it is the one of an address where nothing is, whatever is there.
+    """
 
     status: int
     headers: Sequence[Header]
     body: bytes
     close: bool = False
+    hides: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ _REFUSALS: Final[Mapping[Reason, _Refusal]] = {
     Reason.WEBHOOK_DISABLED: _NOT_FOUND,
     Reason.METHOD_NOT_ALLOWED: _Refusal(405, "Method not allowed", "Use one of the methods named in Allow."),
     Reason.ADDRESS_NOT_ALLOWED: _Refusal(403, "Not allowed", "This request is not allowed."),
+    Reason.ORIGIN_NOT_ALLOWED: _Refusal(403, "Not allowed", "Pages of this origin may not call this webhook."),
     Reason.INSECURE_TRANSPORT: _Refusal(
         403,
         "Not encrypted",
@@ -119,7 +124,8 @@ def refused(
         extra.append(("retry-after", str(RETRY_AFTER_SECONDS if retry_after is None else max(ceil(retry_after), 1))))
     if refusal is _UNVERIFIED:
         extra.append(("www-authenticate", "Webhook"))
-    return _answer(refusal.status, _json(body), PROBLEM, delivery_id, extra, close=close)
+    answer = _answer(refusal.status, _json(body), PROBLEM, delivery_id, extra, close=close)
+    return replace(answer, hides=refusal is _NOT_FOUND)
 
 
 def accepted(delivery_id: str, status_url: str, *, header_id: str, extra: Sequence[Header] = ()) -> Answer:

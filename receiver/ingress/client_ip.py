@@ -50,6 +50,11 @@ class Origin:
     secure: bool
     local: bool
 
+    @property
+    def in_clear(self) -> bool:
+        """Whether others on its way could read it."""
+        return not (self.secure or self.local)
+
 
 def origin(peer: str, headers: Sequence[tuple[str, str]], scheme: str, proxies: Proxies) -> Origin:
     """Who sent a request over a connection with `peer`, whose own scheme is `scheme` (`http`, `https`).

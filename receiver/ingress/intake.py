@@ -22,6 +22,7 @@ from receiver.deliveries.tickets import Tickets
 from receiver.ingress import answers, synchronous
 from receiver.ingress.answers import Answer
 from receiver.ingress.client_ip import Origin, Proxies, origin, speaks_for_others
+from receiver.ingress.cors import asked_method, preflight, readable
 from receiver.ingress.decide import Judgement, admit, judge
 from receiver.ingress.parameter_rules import ParameterRules
 from receiver.ingress.progress import Progress, log_line, part_row, row_of
@@ -114,10 +115,10 @@ class Intake:
             origin=came,
         )
         try:
-            answer = await self._take(arrival, progress)
+            answer = self._for_pages(progress, await self._take(arrival, progress))
         except Refused as error:
             self._count_failure(arrival, progress, error)
-            answer = await self._refuse(progress, error)
+            answer = self._for_pages(progress, await self._refuse(progress, error))
         except StoreUnavailable as error:
             answer = self._cannot_store(progress, error)
         except Exception as error:
@@ -146,13 +147,18 @@ class Intake:
         if webhook is None:
             raise Refused(Reason.UNKNOWN_PATH)
         head = progress.request
+        asked = asked_method(head.method, head.headers) if webhook.cors is not None else None
         admit(
             webhook,
-            method=head.method,
+            method=asked or head.method,
             client_ip=head.client_ip,
             content_length=_content_length(head),
-            in_clear=not (progress.origin.secure or progress.origin.local or self._w.allow_plain_http),
+            in_clear=progress.origin.in_clear and asked is None and not self._w.allow_plain_http,
         )
+        if webhook.cors is not None and asked is not None:
+            answer = preflight(webhook.cors, webhook.methods, head.headers, progress.delivery_id)
+            self._log(progress, "preflight", answer.status)
+            return answer
         self._check_failures(webhook, head)
         progress.request = request = await self._whole(arrival, head, webhook)
         now = progress.received_at
@@ -229,6 +235,13 @@ class Intake:
             needed=judgement.reply,
             extra=extra,
         )
+
+    def _for_pages(self, progress: Progress, answer: Answer) -> Answer:
+        """The answer as pages of the origins in `cors` may read it; what is not there says nothing to anybody."""
+        webhook = progress.webhook
+        if webhook is None or webhook.cors is None or answer.hides:
+            return answer
+        return readable(webhook.cors, progress.request.headers, answer)
 
     def _check_failures(self, webhook: Webhook, head: RawRequest) -> None:
         """Raise `Refused` for an address with too many failures of late: verifying costs, and guessing takes many."""

@@ -13,6 +13,7 @@ from receiver.contract.quantities import parse_rate
 from receiver.contract.templates import Template, compile_template
 from receiver.deliveries.records import Sharing
 from receiver.ingress.client_ip import Networks, parse_networks
+from receiver.ingress.cors import Cors
 from receiver.ingress.filter import Filter, compile_filter
 from receiver.ingress.rate import Rate
 from receiver.ingress.schema import BodySchema, compile_schema
@@ -59,6 +60,7 @@ class Webhook:
     max_body: int
     by_reference: bool = False
     rate: Rate | None = None
+    cors: Cors | None = None
     split: Template | None = None
     ordering_key: Template | None = None
     sharing: Sharing | None = None
@@ -108,6 +110,7 @@ def compile_webhook(definition: WebhookDefinition, *, revision: int, state: str)
         hold_invalid=scheme.hold_invalid if definition.on_invalid is None else definition.on_invalid == "hold",
         max_body=definition.max_body or scheme.default_max_body or DEFAULT_MAX_BODY,
         rate=Rate(*parse_rate(definition.rate_limit)) if definition.rate_limit else None,
+        cors=Cors(frozenset(definition.cors)) if definition.cors else None,
         by_reference=definition.payload == "reference",
         split=_split(definition, scheme),
         ordering_key=definition.ordering_template(),

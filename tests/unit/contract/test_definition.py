@@ -39,6 +39,7 @@ FULL: dict[str, Any] = {
     "on_crash": "fail",
     "max_body": 25 * 1024 * 1024,
     "rate_limit": "100/minute",
+    "cors": ["https://shop.example", "http://localhost:3000"],
     "schema": {"type": "object", "properties": {"n": {"enum": [None, 1]}}},
 }
 

@@ -52,6 +52,9 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("max_body", 1, 1),
     ("rate_limit", " 100 / minute ", "100/minute"),
     ("rate_limit", "10000/day", "10000/day"),
+    ("cors", ["https://Shop.example/", "https://shop.example:443"], ("https://shop.example",)),
+    ("cors", ["http://localhost:3000", "http://[::1]:80"], ("http://localhost:3000", "http://[::1]")),
+    ("cors", "*", ("*",)),
     ("schema", {}, {}),
 ]
 
@@ -158,6 +161,18 @@ BAD: list[tuple[str, Any, str, str]] = [
         )
     ),
     ("rate_limit", 100, "rate_limit", "is a number of requests in a time"),
+    ("cors", [], "cors", "is a list of origins"),
+    ("cors", {"a": 1}, "cors", "is a list of origins"),
+    ("cors", ["https://a.example"] * 101, "cors", "at most 100"),
+    ("cors", ["*", "https://a.example"], "cors", "is '*' or a list of origins"),
+    *(
+        ("cors", [origin], "cors", "is no origin")
+        for origin in ("", "null", "a.example", "https://", "https://*.a.example", "ftp://a.example", "https://a/b", 5)
+    ),
+    *(
+        ("cors", [origin], "cors", "is no origin")
+        for origin in ("https://u@a.example", "https://a.example?x", "https://a.example:port", "https://\u00e4.example")
+    ),
     ("schema", True, "schema", "is a JSON Schema, an object"),
 ]
 
