@@ -33,6 +33,7 @@ from receiver.dispatch.deployments import Deployments
 from receiver.dispatch.dispatcher import Dispatcher
 from receiver.dispatch.follower import Follower
 from receiver.dispatch.look_back import LookBack
+from receiver.ingress.capacity import Capacity
 from receiver.ingress.client_ip import Proxies, parse_networks
 from receiver.ingress.endpoint import WebhookEndpoint, for_webhooks
 from receiver.ingress.intake import Intake, Wiring
@@ -77,7 +78,14 @@ class _Receiver(FastAPI):
 
 def create_app(settings: Settings) -> FastAPI:
     """The receiver as an ASGI application. Everything opens in its lifespan; making it opens nothing."""
-    endpoint = WebhookEndpoint()
+    limits = settings.limits
+    endpoint = WebhookEndpoint(
+        Capacity(
+            max_requests=limits.max_requests,
+            body_budget=limits.body_budget * 2**20,
+            body_seconds=limits.body_seconds,
+        )
+    )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

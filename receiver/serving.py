@@ -7,11 +7,13 @@ import gc
 import json
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
+from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -19,8 +21,14 @@ from fastapi import FastAPI
 
 from receiver.app import create_app
 from receiver.contract.errors import WebhooksError
+from receiver.http_protocol import BoundedHttp, Front
+from receiver.ingress.request_log import RequestLog
 from receiver.settings import Settings
 
+log = logging.getLogger(__name__)
+
+_OTHER_FILES = 256
+"""What a receiver opens beside its connections, at most."""
 _KEEP_ALIVE_SECONDS = 75
 _PATIENCE_SECONDS, _STOP_SECONDS = 4, 10
 """Together with the dispatcher's last hand-overs less than the 20 s that `up` gives."""
@@ -48,32 +56,44 @@ class _Server(uvicorn.Server):
     """uvicorn, which opens and closes the app itself: what goes wrong then is an exception of `run`."""
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                lifespan="off",
-                log_config=None,
-                access_log=False,  # our own line per request holds no query, which may be a secret
-                proxy_headers=False,  # the client's address is taken through WEBHOOKS_TRUSTED_PROXIES only
-                server_header=False,
-                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=_STOP_SECONDS,
-                backlog=2048,
-            )
-        )
+        super().__init__(_config(app))
         self._app = app
         self._settings = settings
         self._opened = AsyncExitStack()
+        limits = settings.limits
+        self._front = Front(
+            head_seconds=limits.head_seconds,
+            body_seconds=limits.body_seconds,
+            max_connections=_connections_possible(limits.max_connections),
+            log=RequestLog(),
+        )
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the app, then take connections and say where."""
         await self._opened.enter_async_context(self._app.router.lifespan_context(self._app))
-        await super().startup(sockets)
+        await self.lifespan.startup()
+        loop = asyncio.get_running_loop()
+        self.servers = []
+        for each in sockets or []:
+            speak = partial(
+                BoundedHttp, self._front, config=self.config, server_state=self.server_state, app_state={}, _loop=loop
+            )
+            self.servers.append(await loop.create_server(speak, sock=each, backlog=self.config.backlog))
+        self.started = True
         # Not earlier: another receiver of this home, whose address it is, may be why ours could not open.
         self._opened.enter_context(_announced(self._settings))
         # What is here now stays: a full collection that walks all of it again holds every request up for 0.2 s.
         gc.collect()
         gc.freeze()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called ten times a second: each second connections are looked at."""
+        if counter % 10 == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in list(self.server_state.connections):
+                assert isinstance(connection, BoundedHttp)
+                connection.look(now)
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what is in flight, then close the app."""
@@ -83,6 +103,36 @@ class _Server(uvicorn.Server):
             await super().shutdown(sockets)
         finally:
             await self._opened.aclose()
+
+
+def _config(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,  # our own line per request holds no query, which may be a secret
+        proxy_headers=False,  # the client's address is taken through WEBHOOKS_TRUSTED_PROXIES only
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+        backlog=2048,
+    )
+
+
+def _connections_possible(wanted: int) -> int:
+    """As many connections as files may be opened for, after the process's bound was raised as far as it may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = 2 * wanted + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        raised = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+            soft = raised
+    possible = wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, (soft - _OTHER_FILES) // 2))
+    if possible < wanted:
+        log.warning("%d connections at most: the process may open %d files (ulimit -n)", possible, soft)
+    return possible
 
 
 def _stopped(number: int, frame: FrameType | None) -> None:

@@ -128,6 +128,28 @@ class IngressSettings(BaseSettings):
         return value if value == "off" else format_rate(parse_rate(value))
 
 
+class LimitSettings(BaseSettings):
+    """How much the receiver takes at the same time, and how long it waits for a request."""
+
+    model_config = _CONFIG
+
+    max_requests: int = Field(
+        default=2000, ge=1, description="Webhook requests in progress at the same time, waiting callers included."
+    )
+    max_connections: int = Field(
+        default=4000, ge=1, description="Open connections, of the public and of the admin port each."
+    )
+    body_budget: int = Field(
+        default=256, ge=1, description="MiB of bodies that are read or held at the same time by requests in progress."
+    )
+    head_seconds: float = Field(
+        default=10, gt=0, description="Seconds that a request's head may take to arrive, from its first byte on."
+    )
+    body_seconds: float = Field(
+        default=30, gt=0, description="Seconds that a webhook request's body may take to arrive."
+    )
+
+
 class DispatchSettings(BaseSettings):
     """How deliveries are handed over to Prefect and followed."""
 
@@ -167,6 +189,7 @@ class Settings(BaseSettings):
     state: HomeSettings = Field(default_factory=HomeSettings)
     http: HttpSettings = Field(default_factory=HttpSettings)
     ingress: IngressSettings = Field(default_factory=IngressSettings)
+    limits: LimitSettings = Field(default_factory=LimitSettings)
     dispatch: DispatchSettings = Field(default_factory=DispatchSettings)
     supervisor: SupervisorSettings = Field(default_factory=SupervisorSettings)
 

@@ -6,7 +6,14 @@ from enum import StrEnum
 class Reason(StrEnum):
     """The cause on a delivery that did not simply run. The value is what log, database, API and metrics carry."""
 
+    # refused before it is a request
+    REQUEST_MALFORMED = "request_malformed"
+    URL_TOO_LONG = "url_too_long"
+    HEADERS_TOO_LARGE = "headers_too_large"
+    HEAD_INCOMPLETE = "head_incomplete"
+
     # refused before anything is believed
+    OVERLOADED = "overloaded"
     UNKNOWN_PATH = "unknown_path"
     WEBHOOK_DISABLED = "webhook_disabled"
     METHOD_NOT_ALLOWED = "method_not_allowed"

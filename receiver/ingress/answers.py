@@ -55,6 +55,11 @@ _UNVERIFIED = _Refusal(401, "Not verified", "The source of this request could no
 _LATER = _Refusal(503, "Try again", "The request was not stored. Send it again.", retry=True)
 
 _REFUSALS: Final[Mapping[Reason, _Refusal]] = {
+    Reason.REQUEST_MALFORMED: _Refusal(400, "Not HTTP", "What was sent is not an HTTP/1 request."),
+    Reason.URL_TOO_LONG: _Refusal(414, "URL too long", "The URL is longer than is taken."),
+    Reason.HEADERS_TOO_LARGE: _Refusal(431, "Headers too large", "The headers are larger, or more, than are taken."),
+    Reason.HEAD_INCOMPLETE: _Refusal(408, "Head incomplete", "The request did not arrive whole and in time."),
+    Reason.OVERLOADED: _LATER,
     Reason.UNKNOWN_PATH: _NOT_FOUND,
     Reason.WEBHOOK_DISABLED: _NOT_FOUND,
     Reason.METHOD_NOT_ALLOWED: _Refusal(405, "Method not allowed", "Use one of the methods named in Allow."),

@@ -11,12 +11,11 @@ from starlette.types import Receive, Scope, Send
 from receiver.contract.errors import Refused
 from receiver.contract.reasons import Reason
 from receiver.ingress.answers import Answer
+from receiver.ingress.capacity import Capacity
 from receiver.ingress.intake import Intake
 
 PREFIX = "/api/webhooks/"
 _RAW_PREFIX = PREFIX.encode()
-BODY_SECONDS = 30.0
-"""A body has so long to arrive; a slower one is refused and holds no place longer."""
 LINGER_SECONDS, LINGER_BYTES = 2.0, 64 * 1024 * 1024
 """How long and how much is still taken and thrown away of a request that was refused before its end."""
 
@@ -27,9 +26,12 @@ def for_webhooks(scope: Scope) -> bool:
 
 
 class _AsgiArrival:
-    """A request as ASGI gives it."""
+    """A request as ASGI gives it. `held` are the bytes of its body that count against the capacity.
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    One that was not `admitted`, for want of capacity, is refused when its body would be read.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, capacity: Capacity, *, admitted: bool = True) -> None:
         self.method: str = scope["method"].upper()
         self.raw_path = scope["raw_path"].decode("latin-1").partition("?")[0].removeprefix(PREFIX)
         self.query_string: str = scope["query_string"].decode("latin-1")
@@ -38,14 +40,20 @@ class _AsgiArrival:
         )
         self.peer: str = scope["client"][0] if scope.get("client") else ""
         self.scheme: str = scope.get("scheme", "http")
+        self.admitted = admitted
+        self.held = 0
         self._receive = receive
+        self._capacity = capacity
 
     async def read(self, limit: int) -> bytes:
+        if not self.admitted:
+            raise Refused(Reason.OVERLOADED, "too many requests are in progress")
+        seconds = self._capacity.body_seconds
         try:
-            async with asyncio.timeout(BODY_SECONDS):
+            async with asyncio.timeout(seconds):
                 return await self._read(limit)
         except TimeoutError:
-            raise Refused(Reason.BODY_INCOMPLETE, f"not whole after {BODY_SECONDS:g} s") from None
+            raise Refused(Reason.BODY_INCOMPLETE, f"not whole after {seconds:g} s") from None
 
     async def hung_up(self) -> None:
         """Return when the sender is gone; to be awaited after `read`."""
@@ -59,8 +67,10 @@ class _AsgiArrival:
             body: bytes = message.get("body", b"")
             if len(body) > limit:
                 raise Refused(Reason.BODY_TOO_LARGE, f"over {limit} bytes")
+            self.held = self._capacity.hold(len(body))
             return body
-        parts, size = [], 0
+        parts: list[bytes] = []
+        size = 0
         while True:
             if message["type"] == "http.disconnect":
                 raise Refused(Reason.BODY_INCOMPLETE, f"the sender hung up after {size} bytes")
@@ -68,21 +78,39 @@ class _AsgiArrival:
             size += len(parts[-1])
             if size > limit:
                 raise Refused(Reason.BODY_TOO_LARGE, f"over {limit} bytes")
+            if len(parts) == 1:
+                self.held = self._capacity.hold(size)
+                self.held += await self._capacity.reserve(self._announced(limit), size)
             if not message.get("more_body", False):
+                self._capacity.release(self.held - size)
+                self.held = size
                 return b"".join(parts)
             message = await self._receive()
+
+    def _announced(self, limit: int) -> int:
+        """The most bytes that may come: what the sender announced, or what the webhook takes."""
+        length = next((value for name, value in self.headers if name == "content-length"), "")
+        return min(int(length), limit) if length.isascii() and length.isdigit() and len(length) < 19 else limit
 
 
 class WebhookEndpoint:
     """ASGI application for requests that are `for_webhooks`; `intake` is set when the receiver's lifespan opened it."""
 
-    def __init__(self) -> None:
+    def __init__(self, capacity: Capacity | None = None) -> None:
         self.intake: Intake | None = None
+        self._capacity = capacity or Capacity()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         assert self.intake is not None, "the lifespan opens the intake before requests come"
-        await send_answer(await self.intake.take(_AsgiArrival(scope, receive)), receive, send)
+        capacity = self._capacity
+        arrival = _AsgiArrival(scope, receive, capacity, admitted=capacity.enter())
+        try:
+            await send_answer(await self.intake.take(arrival), receive, send)
+        finally:
+            if arrival.admitted:
+                capacity.leave()
+            capacity.release(arrival.held)
 
 
 async def send_answer(answer: Answer, receive: Receive, send: Send) -> None:

@@ -287,7 +287,7 @@ class Intake:
         webhook = progress.webhook
         problems = progress.judgement.problems if progress.judgement else ()
         allow = sorted(webhook.methods) if webhook and error.reason is Reason.METHOD_NOT_ALLOWED else ()
-        close = error.reason in {Reason.BODY_TOO_LARGE, Reason.BODY_INCOMPLETE}
+        close = error.reason in {Reason.BODY_TOO_LARGE, Reason.BODY_INCOMPLETE, Reason.OVERLOADED}
         hidden = webhook is not None and webhook.scheme.carriers().last_segment
         answer = answers.refused(
             error.reason,
@@ -301,7 +301,7 @@ class Intake:
         try:
             if webhook is None:
                 await self._w.store.record_unknown_path(redact_unknown(progress.request.path), progress.received_at)
-            else:
+            elif error.reason is not Reason.OVERLOADED:  # the last thing that one needs is a write more
                 known = self._w.known_deployment(webhook.deployment)
                 row = row_of(
                     progress, Status.REJECTED, error.reason, known, detail=error.detail, response_status=answer.status

@@ -9,13 +9,11 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from tests.support.ports import free_port
-from tests.support.receiver import ADMIN_KEY
 from tests.support.serving import Serving, environment, serving
 from tests.support.waiting import wait_until
 
@@ -142,11 +140,11 @@ def test_a_caller_that_hangs_up_is_waited_for_no_longer_and_its_delivery_stays(r
     mine = {"webhook": "impatient"}
     with socket.create_connection(("127.0.0.1", receiver.port), 20) as connection:
         connection.sendall(b"POST /api/webhooks/impatient HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}")
-        wait_until(lambda: _stored(receiver, **mine), 20, what="the request is stored")
+        wait_until(lambda: receiver.stored(**mine), 20, what="the request is stored")
     wait_until(lambda: "hung up" in str(receiver.logged()[-1:]), 20, what="the hang-up is noticed")
     line = receiver.logged()[-1]
     assert (line["webhook"], line["status"]) == ("impatient", "queued") and "answered" not in line
-    [row] = _stored(receiver, **mine)
+    [row] = receiver.stored(**mine)
     assert (row["status"], row["response_status"]) == ("queued", None)
 
 
@@ -155,7 +153,7 @@ def test_a_stop_answers_who_waits_and_gives_the_delivery_to_the_next_receiver(tm
         running.define("sync", mode="sync", timeout=120)
         with ThreadPoolExecutor(1) as pool:
             answer = pool.submit(running.http.post, "/api/webhooks/sync", json={})
-            wait_until(lambda: _stored(running), 20, what="the request is stored")
+            wait_until(lambda: running.stored(), 20, what="the request is stored")
             assert running.stop() == 0, running.said()
             status_url = answer.result(20).json()["status_url"]
         assert answer.result().status_code == 202 and running.logged()[-1]["answered"] == 202
@@ -163,8 +161,3 @@ def test_a_stop_answers_who_waits_and_gives_the_delivery_to_the_next_receiver(tm
     with serving(tmp_path) as again:
         shown = again.http.get(httpx.URL(status_url).raw_path.decode())
         assert shown.json()["status"] == "queued"
-
-
-def _stored(running: Serving, **filters: str) -> list[dict[str, Any]]:
-    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
-    return list(running.http.get("/api/admin/deliveries", headers=headers, params=filters).json()["items"])

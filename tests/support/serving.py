@@ -45,6 +45,10 @@ class Serving:
     def logged(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (self.home / "stdout").read_text().splitlines()]
 
+    def stored(self, **filters: str) -> list[dict[str, Any]]:
+        headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+        return list(self.http.get("/api/admin/deliveries", headers=headers, params=filters).json()["items"])
+
     def raw(self, head: str, body: bytes = b"") -> bytes:
         """What comes back for these bytes until the receiver closes the connection."""
         with socket.create_connection(("127.0.0.1", self.port), 20) as connection:

@@ -10,6 +10,7 @@ import pytest
 from receiver.contract.errors import Refused
 from receiver.contract.reasons import Reason
 from receiver.ingress.answers import Answer
+from receiver.ingress.capacity import Capacity
 from receiver.ingress.endpoint import _AsgiArrival, for_webhooks, send_answer
 
 
@@ -49,30 +50,30 @@ def scope(raw_path: bytes = b"/api/webhooks/a", **more: Any) -> dict[str, Any]:
 
 async def test_chunks_are_joined_up_to_the_limit():
     wire = Wire(chunk(b"ab"), chunk(b""), chunk(b"cd", more=False))
-    assert await _AsgiArrival(scope(), wire.receive).read(4) == b"abcd"
+    assert await _AsgiArrival(scope(), wire.receive, Capacity()).read(4) == b"abcd"
 
 
 @pytest.mark.parametrize("messages", [[chunk(b"abcde", more=False)], [chunk(b"abc"), chunk(b"de")]])
 async def test_a_body_over_the_limit_is_refused_without_reading_on(messages: list[dict[str, Any]]):
     wire = Wire(*messages, chunk(b"never read"))
     with pytest.raises(Refused) as refused:
-        await _AsgiArrival(scope(), wire.receive).read(4)
+        await _AsgiArrival(scope(), wire.receive, Capacity()).read(4)
     assert refused.value.reason is Reason.BODY_TOO_LARGE and wire.messages == [chunk(b"never read")]
 
 
-async def test_a_sender_that_hangs_up_or_is_too_slow_is_refused(monkeypatch: pytest.MonkeyPatch):
+async def test_a_sender_that_hangs_up_or_is_too_slow_is_refused():
     with pytest.raises(Refused, match="hung up after 2 bytes"):
-        await _AsgiArrival(scope(), Wire(chunk(b"ab")).receive).read(10)
-    monkeypatch.setattr("receiver.ingress.endpoint.BODY_SECONDS", 0.0)
+        await _AsgiArrival(scope(), Wire(chunk(b"ab")).receive, Capacity()).read(10)
+    hurried = Capacity(body_seconds=0.0)
     with pytest.raises(Refused) as refused:
-        await _AsgiArrival(scope(), asyncio.Event().wait).read(10)  # type: ignore[arg-type] # it never gives a message
+        await _AsgiArrival(scope(), asyncio.Event().wait, hurried).read(10)  # type: ignore[arg-type] # it never gives a message
     assert refused.value.reason is Reason.BODY_INCOMPLETE
 
 
 def test_any_head_can_be_read():
     headers = [(b"X-Caf\xe9", b"\xff\x00\x80"), (b"content-length", b"9" * 5000)]
     arrival = _AsgiArrival(
-        scope(b"/api/webhooks/%00/%2F\xff?x", query_string=b"\xff=%", headers=headers), Wire().receive
+        scope(b"/api/webhooks/%00/%2F\xff?x", query_string=b"\xff=%", headers=headers), Wire().receive, Capacity()
     )
     assert arrival.raw_path == "%00/%2Fÿ" and arrival.query_string == "ÿ=%" and arrival.peer == ""
     assert arrival.headers[0] == ("x-café", "ÿ\x00\x80")
@@ -108,7 +109,7 @@ async def test_what_a_refused_sender_still_sends_is_taken_before_the_connection_
 
 async def test_a_sender_is_gone_when_its_connection_is():
     wire = Wire(chunk(b"a", more=False), chunk(b"", more=False))
-    arrival = _AsgiArrival(scope(), wire.receive)
+    arrival = _AsgiArrival(scope(), wire.receive, Capacity())
     await arrival.read(1)
     await arrival.hung_up()
     assert wire.messages == []
