@@ -53,6 +53,7 @@ from receiver.replies.rendezvous import Rendezvous
 from receiver.settings import Settings
 from receiver.status import public_router
 from receiver.storage import Database, StoreUnavailable
+from receiver.webhooks.audit import AuditLog
 from receiver.webhooks.catalog import Catalog
 from receiver.webhooks.definitions import DefinitionRow, DefinitionStore
 from receiver.webhooks.keys import KeyStore
@@ -135,6 +136,9 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
     shared = settings.ingress.rate_limit_url
     rates = SharedRates(shared.get_secret_value()) if shared else MemoryRates()
     stack.push_async_callback(rates.close)
+    proxies = Proxies(
+        parse_networks(settings.http.trusted_proxies, "WEBHOOKS_TRUSTED_PROXIES"), settings.ingress.proxy_header
+    )
     intake = Intake(
         Wiring(
             catalog=catalog,
@@ -142,9 +146,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
             store=deliveries,
             tickets=tickets,
             rendezvous=rendezvous,
-            proxies=Proxies(
-                parse_networks(settings.http.trusted_proxies, "WEBHOOKS_TRUSTED_PROXIES"), settings.ingress.proxy_header
-            ),
+            proxies=proxies,
             rates=rates,
             failures=_failures(settings.ingress.unverified_limit),
             allow_plain_http=settings.ingress.allow_plain_http,
@@ -183,6 +185,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
         admin_router(
             AdminServices(
                 keys=keys,
+                audit=AuditLog(database),
                 deliveries=deliveries,
                 definitions=definitions,
                 catalog=catalog,
@@ -196,6 +199,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
                     definitions=definitions,
                     deliveries=deliveries,
                     database=database,
+                    keys=keys,
                     vault=vault,
                     parameter_rules=deployments.rules,
                     receiver=ReceiverFacts(public_url=settings.http.public_url),
@@ -206,6 +210,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
                 now=lambda: datetime.now(UTC),
                 base_url=settings.http.base_url,
                 prefect_ui_url=gateway.ui_url,
+                proxies=proxies,
             )
         )
     )

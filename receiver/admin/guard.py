@@ -15,6 +15,7 @@ from starlette.types import Message
 from receiver.admin.auth import Principal, authenticate
 from receiver.admin.problems import Problem, problem_from
 from receiver.admin.services import AdminServices
+from receiver.ingress.client_ip import Proxies, origin
 from receiver.webhooks.keys import Scope
 
 _SCOPE = "x-required-scope"
@@ -59,7 +60,11 @@ def guarded_route(services: AdminServices) -> type[APIRoute]:
                 try:
                     authorization = request.headers.get("authorization")
                     principal = await authenticate(
-                        authorization, services.keys, services.now(), in_a_browser=in_a_browser
+                        authorization,
+                        services.keys,
+                        services.now(),
+                        address=_address(request, services.proxies),
+                        in_a_browser=in_a_browser,
                     )
                     principal.require(scope)
                     request.state.principal = principal
@@ -73,6 +78,11 @@ def guarded_route(services: AdminServices) -> type[APIRoute]:
             return guarded
 
     return GuardedRoute
+
+
+def _address(request: Request, proxies: Proxies) -> str:
+    peer = request.client.host if request.client else ""
+    return origin(peer, request.headers.items(), request.url.scheme, proxies).ip
 
 
 async def _bounded_body(request: Request) -> bytes:

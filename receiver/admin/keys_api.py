@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Response
 from fastapi.routing import APIRoute
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from receiver.admin.guard import BEARER, Caller, needs
 from receiver.admin.paging import Cursor, Limit, Page, slice_page
 from receiver.admin.problems import Problem, documented
 from receiver.admin.services import AdminServices
+from receiver.contract.quantities import parse_duration
 from receiver.webhooks.keys import KeyRow, Scope
+
+_LONGEST_LIFE = timedelta(days=3650)
+
+
+def _lifetime(text: str) -> str:
+    try:
+        if timedelta(minutes=1) <= parse_duration(text) <= _LONGEST_LIFE:
+            return text
+    except (ValueError, OverflowError):  # whose words repeat what was sent
+        pass
+    raise ValueError(f"is a duration from 1m to {_LONGEST_LIFE.days}d, e.g. 90d or 12h")
 
 
 class NewKey(BaseModel):
     """A key to be made."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "ci", "scope": "write"}]})
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"name": "ci", "scope": "write", "expires": "90d"}]}
+    )
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)] = Field(
         description="What the key is for."
     )
     scope: Scope = Field(default=Scope.READ, description="What it may do; each scope includes the ones before it.")
+    expires: Annotated[str, AfterValidator(_lifetime)] | None = Field(
+        default=None, description="After how long it is refused, e.g. `90d` or `12h`; left out: never."
+    )
 
 
 class KeyView(BaseModel):
@@ -35,6 +53,7 @@ class KeyView(BaseModel):
     hint: str = Field(description="Its first letters, to tell keys apart; empty for one that was chosen elsewhere.")
     created_at: AwareDatetime = Field(description="When it was made.")
     last_used_at: AwareDatetime | None = Field(description="When it was last used, exact to a minute.")
+    expires_at: AwareDatetime | None = Field(description="From when on it is refused; null: never.")
 
 
 class MadeKey(KeyView):
@@ -53,8 +72,10 @@ def keys_router(services: AdminServices, route_class: type[APIRoute]) -> APIRout
         return slice_page([_view(row) for row in await services.keys.list()], "id", limit, cursor)
 
     @router.post("", status_code=201, summary="Make a key", responses=documented(), openapi_extra=scope)
-    async def make_key(wanted: NewKey) -> MadeKey:
-        row, plain = await services.keys.create(wanted.name, wanted.scope, services.now())
+    async def make_key(wanted: NewKey, caller: Caller) -> MadeKey:
+        now = services.now()
+        expires_at = None if wanted.expires is None else now + parse_duration(wanted.expires)
+        row, plain = await services.keys.create(wanted.name, wanted.scope, caller.by(), now, expires_at)
         return MadeKey(**_view(row).model_dump(), key=plain)
 
     @router.delete(
@@ -63,7 +84,7 @@ def keys_router(services: AdminServices, route_class: type[APIRoute]) -> APIRout
     async def revoke_key(key_id: str, caller: Caller) -> Response:
         if key_id == caller.key_id:
             raise Problem(409, "This is the key you are using. Revoke it with another key of scope admin.")
-        if not await services.keys.revoke(key_id, services.now()):
+        if not await services.keys.revoke(key_id, caller.by(), services.now()):
             raise Problem(404, "There is no such key, or it was revoked before. GET /api/admin/keys lists them.")
         return Response(status_code=204)
 
@@ -78,4 +99,5 @@ def _view(row: KeyRow) -> KeyView:
         hint=row.hint,
         created_at=row.created_at,
         last_used_at=row.last_used_at,
+        expires_at=row.expires_at,
     )

@@ -35,6 +35,7 @@ _TAGS = [
     {"name": "webhooks", "description": "What may be called, how it is verified and which deployment it runs."},
     {"name": "deliveries", "description": "Every request that came, refused ones too, and what became of it."},
     {"name": "keys", "description": "The keys of this API."},
+    {"name": "audit", "description": "Who changed what, when, from where."},
     {"name": "check", "description": "What would not work, and what mends it."},
 ]
 _WHOLE_BODY = re.compile(r"\s*\{\{\s*\$context\.(?:data|body)\s*\}\}\s*")

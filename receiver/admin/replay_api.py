@@ -75,7 +75,7 @@ def _add_replays(router: APIRouter, services: AdminServices) -> None:
         changes = body_of(asked.body, asked.data, is_data=is_data, content_type=asked.content_type)
         desk = ReplayDesk(services=services, who=who, changes=replace(changes, deployment=asked.deployment))
         new = await desk.decide(found, services.now())
-        (number,) = await services.deliveries.replay([new], services.now())
+        (number,) = await services.deliveries.replay([new], who.by(), services.now())
         if number is None:
             raise moved_on()
         services.queued()
@@ -99,7 +99,7 @@ def _add_discards(router: APIRouter, services: AdminServices) -> None:
     )
     async def discard_one(delivery_id: DeliveryId, who: Caller) -> DiscardAnswer:
         """It becomes `cancelled` with the reason `discarded`; it can still be replayed."""
-        match await services.deliveries.discard(delivery_id, who.name, services.now()):
+        match await services.deliveries.discard(delivery_id, who.by(), services.now()):
             case Discarded.UNKNOWN:
                 raise unknown_delivery()
             case Discarded.NOT_PAUSED:
@@ -124,5 +124,5 @@ def _add_discards(router: APIRouter, services: AdminServices) -> None:
             raise Problem(404, f"There is no webhook '{key[:100]}'. GET /api/admin/webhooks lists them.")
         if row.state != "paused":
             raise Problem(409, f"The webhook '{key}' is {row.state}: pause it first, so that nothing is handed over.")
-        count, whole = await services.deliveries.discard_waiting(key, who.name, services.now(), _MOST_DISCARDED)
+        count, whole = await services.deliveries.discard_waiting(key, who.by(), services.now(), _MOST_DISCARDED)
         return DiscardAnswer(discarded=count, more=not whole)

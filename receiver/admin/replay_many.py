@@ -52,7 +52,7 @@ class Chain:
 
 async def replay_many(desk: ReplayDesk, asked: ManyRequest) -> ManyAnswer:
     """Replay a page of what is asked for, or tell what would be done."""
-    store, now = desk.services.deliveries, desk.services.now()
+    store, by, now = desk.services.deliveries, desk.who.by(), desk.services.now()
     chain = Chain.of(asked.cursor, now)
     which = asked.which()
     which = replace(which, until=min(which.until or chain.began, chain.began))
@@ -70,7 +70,7 @@ async def replay_many(desk: ReplayDesk, asked: ManyRequest) -> ManyAnswer:
                 skipped.append(Skipped(id=found.id, why=problem.detail))
             else:
                 turn += pace
-        made = [each.after + 1 for each in decided] if asked.dry_run else await store.replay(decided, now)
+        made = [each.after + 1 for each in decided] if asked.dry_run else await store.replay(decided, by, now)
         for each, number in zip(decided, made, strict=True):
             if number is None:
                 skipped.append(Skipped(id=each.delivery_id, why=moved_on().detail))

@@ -6,7 +6,7 @@ Stores are the real ones; what belongs to other parts of the receiver is asked f
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -14,8 +14,10 @@ from receiver.checks.finding import Finding
 from receiver.contract.definition import WebhookDefinition
 from receiver.deliveries.store import DeliveryStore
 from receiver.ingress.answers import Answer
+from receiver.ingress.client_ip import Proxies
 from receiver.ingress.sample import Sample
 from receiver.prefect_gateway import DeploymentRef, RunReport
+from receiver.webhooks.audit import AuditLog
 from receiver.webhooks.definitions import DefinitionStore
 from receiver.webhooks.keys import KeyStore
 
@@ -73,10 +75,11 @@ class AdminServices:
     another webhook's. `check` gives what would not work, of all webhooks or of the one with a key. `documents` gives
     the JSON text of the context that a delivery's flow gets, by delivery id and attempt; None when there is none.
     `queued` tells the dispatcher that something waits. `prefect_ui_url` is the address of Prefect's pages, None when it
-    has none.
+    has none. The caller's address is what `proxies` say, else the peer's.
     """
 
     keys: KeyStore
+    audit: AuditLog
     deliveries: DeliveryStore
     definitions: DefinitionStore
     catalog: Catalog
@@ -91,3 +94,4 @@ class AdminServices:
     now: Callable[[], datetime]
     base_url: str
     prefect_ui_url: str | None = None
+    proxies: Proxies = field(default_factory=Proxies)

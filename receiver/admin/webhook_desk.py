@@ -23,6 +23,7 @@ from receiver.contract.secret_reference import Author, is_secret_reference
 from receiver.ingress.parameter_rules import parameter_problems, rules_of
 from receiver.prefect_gateway import PrefectUnavailable
 from receiver.webhooks.apply_plan import TOLD
+from receiver.webhooks.audit import Action
 from receiver.webhooks.definitions import ABSENT, DefinitionMoved, DefinitionRow
 from receiver.webhooks.keys import Scope
 
@@ -112,7 +113,7 @@ class WebhookDesk:
             known = await self.existing(key)
             refuse_moved(known, revision)
             if state_alone:
-                return await self._set_state(known, changes["state"])
+                return await self._set_state(known, changes["state"], who)
             refuse_other_origin(known, "api")
             if changes.get("key") not in {None, key}:
                 raise DefinitionError("key", "cannot be changed: make another webhook")
@@ -135,7 +136,8 @@ class WebhookDesk:
             refuse_other_origin(known, how.origin)
             if how.source is not None and known.source != how.source:
                 raise Problem(409, f"'{key}' does not belong to '{how.source}', so that may not delete it.")
-            await self._services.definitions.delete(key, self._services.now(), expect=known.revision)
+            by, now = who.by(how.origin), self._services.now()
+            await self._services.definitions.delete(key, by, now, expect=known.revision)
             await self._services.catalog.refresh()
 
         await self._in_turn(key, once)
@@ -168,11 +170,12 @@ class WebhookDesk:
         """The webhook with what would not work yet. Prefect is asked, which may take seconds: in nobody's turn."""
         return self.view(row, await self._warnings(row))
 
-    async def _set_state(self, known: DefinitionRow, state: object) -> DefinitionRow:
+    async def _set_state(self, known: DefinitionRow, state: object, who: Principal) -> DefinitionRow:
         if state is None:
             raise DefinitionError("state", "is one of enabled, paused and disabled")
         checked = parse_definition({**known.definition, "state": state}, by="code")
-        row = await self._services.definitions.set_state(known.key, checked.state, self._services.now())
+        definitions, now = self._services.definitions, self._services.now()
+        row = await definitions.set_state(known.key, checked.state, who.by(), now)
         await self._services.catalog.refresh()
         if row is None:
             raise DefinitionMoved(known.key, ABSENT)
@@ -191,13 +194,13 @@ class WebhookDesk:
             state = definition.state if stated or known is None else known.state
             return _as_it_would_be(definition, known, how, state, services.now())
         if plain is not None:
-            await self._keep(plain)
+            await self._keep(plain, definition.key, who)
         row = await services.definitions.put(
             _to_store(definition, fields),
             key=definition.key,
             origin=how.origin,
             source=how.source,
-            actor=who.name,
+            by=who.by(how.origin),
             now=services.now(),
             expect=ABSENT if known is None else known.revision,
         )
@@ -219,12 +222,15 @@ class WebhookDesk:
             suffix=suffix,
         )
 
-    async def _keep(self, plain: PlainSecret) -> None:
+    async def _keep(self, plain: PlainSecret, key: str, who: Principal) -> None:
         try:
             await self._services.vault.store(plain.block, plain.value)
         except WebhooksError as error:
             problem = f"The secret could not be put into a block, so nothing was changed: {error}"
             raise Problem(503, problem, headers={"Retry-After": "5"}) from None
+        # By itself: where the block stays the same, the definition does too.
+        services, change = self._services, (None, plain.reference)
+        await services.audit.note(who.by(), Action.WEBHOOK_SECRET, key, services.now(), secret=change)
 
     async def _warnings(self, row: DefinitionRow) -> list[str]:
         name = row.definition.get("deployment")

@@ -35,6 +35,7 @@ from receiver.admin.webhook_models import (
 from receiver.contract.errors import DefinitionError
 from receiver.ingress.answers import Answer
 from receiver.ingress.sample import Sample
+from receiver.webhooks.audit import Action
 from receiver.webhooks.definitions import RevisionRow
 from receiver.webhooks.differences import differences
 from receiver.webhooks.keys import Scope
@@ -137,7 +138,7 @@ def _add_sending(router: APIRouter, services: AdminServices, desk: WebhookDesk) 
     @router.post(
         "/{key}/send", summary="Send a signed sample to a webhook", responses=documented(404), openapi_extra=_WRITE
     )
-    async def send_sample(key: Key, sample: SampleRequest) -> SampleAnswer:
+    async def send_sample(key: Key, sample: SampleRequest, who: Caller) -> SampleAnswer:
         """Sign a request as the webhook's sender would, take it in like any other, and tell the answer."""
         await desk.existing(key)
         body = None if sample.body_base64 is None else _from_base64(sample.body_base64)
@@ -149,6 +150,7 @@ def _add_sending(router: APIRouter, services: AdminServices, desk: WebhookDesk) 
             body=body,
             example=sample.example,
         )
+        await services.audit.note(who.by(), Action.WEBHOOK_SEND, key, services.now())
         return _tell(await services.intake.send(key, wanted))
 
 

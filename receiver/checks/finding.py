@@ -56,6 +56,7 @@ class Code(StrEnum):
     DATABASE_BEHIND = "database_behind"
     DATABASE_NEWER = "database_newer"
     DELIVERIES_WAIT = "deliveries_wait"
+    KEY_EXPIRES = "key_expires"
 
     # what only a shell on this machine can see
     RECEIVER_ABSENT = "receiver_absent"

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from receiver.checks.finding import Finding
 from receiver.checks.judge import judge
-from receiver.checks.situation import InboxFacts, ReceiverFacts, Situation, Troubled, WebhookFacts
+from receiver.checks.situation import InboxFacts, KeyFacts, ReceiverFacts, Situation, Troubled, WebhookFacts
 from receiver.contract.errors import DefinitionError
 from receiver.deliveries.store import DeliveryStore
 from receiver.deliveries.troubled import COUNTED, held_and_dead
@@ -21,6 +21,7 @@ from receiver.storage import Database, StoreUnavailable
 from receiver.storage.condition import read_condition
 from receiver.webhooks.catalog import Catalog, Routes
 from receiver.webhooks.definitions import DefinitionStore
+from receiver.webhooks.keys import KeyStore
 
 _SECONDS = 4.0
 """No part of the receiver's may keep a check waiting for longer; all are asked at once."""
@@ -40,6 +41,7 @@ class Checkup:
     definitions: DefinitionStore
     deliveries: DeliveryStore
     database: Database
+    keys: KeyStore
     vault: Vault
     parameter_rules: Callable[[str], ParameterRules | None]
     receiver: ReceiverFacts
@@ -49,11 +51,12 @@ class Checkup:
         """The findings. Takes about 4 s at most, whoever does not answer."""
         routes = self.catalog.routes
         webhooks = [each for each in routes.all() if key in {None, each.key}]
-        prefect, inbox, origins, secrets = await asyncio.gather(
+        prefect, inbox, origins, secrets, keys = await asyncio.gather(
             survey((each.deployment for each in webhooks if not each.problem), within=_SECONDS),
             self._inbox([each.key for each in webhooks]),
             self._origins(),
             self._secrets(webhooks),
+            self._keys() if key is None else _nothing(),
         )
         facts = (self._facts(each, routes, origins, secrets) for each in webhooks)
         return judge(
@@ -63,6 +66,7 @@ class Checkup:
                 prefect=prefect,
                 inbox=inbox,
                 webhooks=tuple(facts),
+                keys=keys,
                 asked_for=key,
             )
         )
@@ -97,6 +101,18 @@ class Checkup:
                 return {row.key: row.origin for row in await self.definitions.all()}
         except (StoreUnavailable, TimeoutError):
             return {}  # which is said of the inbox
+
+    async def _keys(self) -> tuple[KeyFacts, ...]:
+        try:
+            async with asyncio.timeout(_SECONDS):
+                rows = await self.keys.list()
+        except (StoreUnavailable, TimeoutError):
+            return ()  # which is said of the inbox
+        return tuple(
+            KeyFacts(id=row.id, name=row.name, scope=row.scope.value, expires_at=row.expires_at)
+            for row in rows
+            if row.expires_at is not None
+        )
 
     async def _secrets(self, webhooks: Sequence[Webhook]) -> dict[str, str]:
         """What is wrong with each secret, by its reference."""
@@ -135,6 +151,10 @@ class Checkup:
             taken_by=_taken_by(webhook, routes),
             parameters_problem=_parameters_problem(webhook, self.parameter_rules(webhook.deployment)),
         )
+
+
+async def _nothing() -> tuple[KeyFacts, ...]:
+    return ()
 
 
 def _parameters_problem(webhook: Webhook, rules: ParameterRules | None) -> str:

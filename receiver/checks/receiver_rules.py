@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
+from shlex import quote
 from urllib.parse import urlsplit
 
 from receiver.checks.finding import Code, Finding, Level
@@ -14,6 +15,7 @@ RECEIVER, INBOX = "receiver", "inbox"
 _SKEW_SECONDS = 5.0
 _PATIENCE_SECONDS = 60.0
 """A delivery that waits longer for its hand-over is worth a word."""
+_SOON = timedelta(days=14)
 
 
 def admin_not_apart(situation: Situation) -> Iterator[Finding]:
@@ -90,6 +92,22 @@ def deliveries_wait(situation: Situation) -> Iterator[Finding]:
         )
 
 
+def key_expires(situation: Situation) -> Iterator[Finding]:
+    """Whatever uses the key is answered 401 then."""
+    for key in situation.keys:
+        if key.expires_at - situation.now <= _SOON:
+            over = key.expires_at <= situation.now
+            renew = f"webhooks keys create {quote(key.name)} --scope {key.scope} --expires 90d"
+            yield Finding(
+                code=Code.KEY_EXPIRES,
+                level=Level.WARNING,
+                subject=f"key {key.name}",
+                problem=f"expire{'d' if over else 's'} {_moment(key.expires_at)}: what uses it "
+                f"{'is' if over else 'will be'} answered 401",
+                remedy=f"`{renew}`, give what uses it the new one, then `webhooks keys revoke {key.id}`",
+            )
+
+
 RULES: tuple[Callable[[Situation], Iterator[Finding]], ...] = (
     admin_not_apart,
     public_url_plain,
@@ -97,6 +115,7 @@ RULES: tuple[Callable[[Situation], Iterator[Finding]], ...] = (
     database_revision,
     clock_skew,
     deliveries_wait,
+    key_expires,
 )
 
 

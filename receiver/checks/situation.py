@@ -74,6 +74,16 @@ class ReceiverFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KeyFacts:
+    """An API key that expires, or has."""
+
+    id: str
+    name: str
+    scope: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Situation:
     """All of it. `now` is when it was gathered; `asked_for` the one webhook that was asked for, None for all."""
 
@@ -82,6 +92,7 @@ class Situation:
     prefect: Survey
     inbox: InboxFacts
     webhooks: tuple[WebhookFacts, ...] = ()
+    keys: tuple[KeyFacts, ...] = ()
     asked_for: str | None = None
 
     def deployment_of(self, webhook: WebhookFacts) -> DeploymentState | None:

@@ -155,7 +155,7 @@ def _refusal(response: httpx.Response, url: str) -> CommandFailed:
         lines = [str(problem.get("detail", ""))]
         lines += [f"  {entry['path']}: {entry['problem']}" for entry in problem.get("problems", [])[1:]]
         detail = "\n".join(lines)
-    if response.status_code == HTTPStatus.UNAUTHORIZED:
+    if response.status_code == HTTPStatus.UNAUTHORIZED and "expired" not in detail:
         return CommandFailed(f"The key is not one of the receiver at {url}. Set WEBHOOKS_API_KEY to one of its keys.")
     if detail:
         return CommandFailed(detail)

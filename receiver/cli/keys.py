@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from typing import Annotated
 from urllib.parse import quote
@@ -10,6 +11,7 @@ import typer
 
 from receiver.cli import app
 from receiver.cli.client import connected
+from receiver.cli.moments import tell_moment
 from receiver.cli.output import print_json, print_table, printable
 
 keys = typer.Typer(name="keys", help="Make, list and revoke API keys.", no_args_is_help=True, rich_markup_mode=None)
@@ -30,26 +32,35 @@ class ScopeChoice(StrEnum):
 def create(
     name: Annotated[str, typer.Argument(help="What the key is for, e.g. `ci`.")],
     scope: Annotated[ScopeChoice, typer.Option(help="What it may do.")] = ScopeChoice.READ,
+    expires: Annotated[
+        str | None, typer.Option(metavar="TIME", help="After how long it is refused, e.g. 90d or 12h; default never.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key and print it, this once.
 
-    Example: webhooks keys create ci --scope write
+    Example: webhooks keys create ci --scope write --expires 90d
     """
+    wanted = {"name": name, "scope": scope.value, **({} if expires is None else {"expires": expires})}
     with connected() as client:
-        made = client.request("POST", "/keys", content={"name": name, "scope": scope.value})
+        made = client.request("POST", "/keys", content=wanted)
         if as_json:
             print_json(made)
         else:
             print(made["key"])
+            until = f", good until {_told(made['expires_at'], utc=_utc())}" if made["expires_at"] else ""
             typer.echo(
-                f"Scope {made['scope']}, shown this once. To revoke it: webhooks keys revoke {made['id']}", err=True
+                f"Scope {made['scope']}{until}, shown this once. To revoke it: webhooks keys revoke {made['id']}",
+                err=True,
             )
 
 
 @keys.command("list")
-def list_keys(as_json: AsJson = False) -> None:
-    """List the keys: their names and scopes, never the keys themselves.
+def list_keys(
+    utc: Annotated[bool, typer.Option("--utc", help="Times in UTC, as they are when piped.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the keys: names, scopes, when each was last used and expires; never the keys themselves.
 
     Example: webhooks keys list
     """
@@ -58,10 +69,11 @@ def list_keys(as_json: AsJson = False) -> None:
         if as_json:
             print_json(known)
         else:
+            moments = ("created_at", "last_used_at", "expires_at")
             print_table(
-                ("ID", "NAME", "SCOPE", "CREATED", "LAST USED"),
+                ("ID", "NAME", "SCOPE", "CREATED", "LAST USED", "EXPIRES"),
                 [
-                    (key["id"], key["name"], key["scope"], key["created_at"], key["last_used_at"] or "-")
+                    (key["id"], key["name"], key["scope"], *(_told(key[each], utc=utc or _utc()) for each in moments))
                     for key in known
                 ],
             )
@@ -82,3 +94,11 @@ def revoke(
             print_json({"revoked": key_id})
         else:
             print(f"Key {printable(key_id)} is revoked.")
+
+
+def _told(moment: str | None, *, utc: bool) -> str:
+    return tell_moment(moment, utc=utc) if moment else "-"
+
+
+def _utc() -> bool:
+    return not sys.stdout.isatty()

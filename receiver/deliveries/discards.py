@@ -14,6 +14,8 @@ from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.moves import IDLE, LATEST, move
 from receiver.storage.tables import attempt, delivery, status_change, webhook
 from receiver.storage.values import to_text
+from receiver.webhooks.audit import Action, By, enter
+from receiver.webhooks.differences import Difference
 
 SOURCE = "discard"
 AT_ONCE = 200
@@ -32,7 +34,7 @@ class Discarded(Enum):
     """It does not wait for anything."""
 
 
-def waiting(connection: Connection, *, key: str, actor: str, after: str, now: int) -> tuple[int, str | None]:
+def waiting(connection: Connection, *, key: str, by: By, after: str, now: int) -> tuple[int, str | None]:
     """Discard some of what waits at a paused webhook since before `now`, by id from the one behind `after`.
 
     How many, and where to go on; None at the end, also when the webhook is not paused any more.
@@ -51,11 +53,13 @@ def waiting(connection: Connection, *, key: str, actor: str, after: str, now: in
     )
     rows = connection.execute(query).all()
     for row in rows:
-        _discard_attempt(connection, row.delivery_id, row.number, actor, now)
+        _discard_attempt(connection, row.delivery_id, row.number, by.name, now)
+    if rows:
+        enter(connection, by, Action.DELIVERY_DISCARD, key, now, changes=[Difference("discarded", None, len(rows))])
     return len(rows), rows[-1].delivery_id if len(rows) == AT_ONCE else None
 
 
-def one(connection: Connection, delivery_id: str, actor: str, now: int) -> Discarded:
+def one(connection: Connection, delivery_id: str, by: By, now: int) -> Discarded:
     """Discard one delivery that is held, or waits at a paused webhook."""
     query = select(delivery.c.id, delivery.c.webhook, delivery.c.status, delivery.c.attempt)
     found = connection.execute(query.where(delivery.c.id == to_text(delivery_id, 100)).with_for_update()).one_or_none()
@@ -63,7 +67,7 @@ def one(connection: Connection, delivery_id: str, actor: str, now: int) -> Disca
         return Discarded.UNKNOWN
     match Status(found.status):
         case Status.HELD:
-            _discard_held(connection, found.id, found.attempt, actor, now)
+            _discard_held(connection, found.id, found.attempt, by.name, now)
         case Status.QUEUED:
             if not _is_paused(connection, found.webhook):
                 return Discarded.NOT_PAUSED
@@ -71,11 +75,13 @@ def one(connection: Connection, delivery_id: str, actor: str, now: int) -> Disca
             free = select(attempt.c.number).where(mine, _free(now)).with_for_update()
             if connection.execute(free).one_or_none() is None:
                 return Discarded.UNDER_WAY
-            _discard_attempt(connection, found.id, found.attempt, actor, now)
+            _discard_attempt(connection, found.id, found.attempt, by.name, now)
         case Status.DISPATCHED | Status.RUNNING:
             return Discarded.UNDER_WAY
         case _:
             return Discarded.NOT_WAITING
+    moved = Difference("status", found.status, Status.CANCELLED.value)
+    enter(connection, by, Action.DELIVERY_DISCARD, found.id, now, changes=[moved])
     return Discarded.DONE
 
 

@@ -18,6 +18,8 @@ from receiver.deliveries.records import Candidate, DeliveryFilter, NewReplay
 from receiver.storage.tables import attempt, delivery, status_change
 from receiver.storage.tables import replay as replay_table
 from receiver.storage.values import to_micros, to_text
+from receiver.webhooks.audit import Action, By, enter
+from receiver.webhooks.differences import Difference
 
 SOURCE = "replay"
 _CANDIDATE = select(
@@ -37,9 +39,24 @@ def candidates(connection: Connection, which: DeliveryFilter, limit: int, after:
     return [_candidate(row) for row in connection.execute(query.order_by(delivery.c.id).limit(limit))]
 
 
-def add(connection: Connection, replays: Sequence[NewReplay], now: int) -> list[int | None]:
+def add(connection: Connection, replays: Sequence[NewReplay], by: By, now: int) -> list[int | None]:
     """Add an attempt for each replay: its number, None where the delivery is not as it was when it was looked at."""
-    return [_add(connection, new, now) for new in replays]
+    made = [_add(connection, new, now) for new in replays]
+    _enter(connection, [new for new, one in zip(replays, made, strict=True) if one is not None], by, now)
+    return made
+
+
+def _enter(connection: Connection, made: Sequence[NewReplay], by: By, now: int) -> None:
+    """One entry for all of them: each delivery tells by itself who asked for its attempts."""
+    if len(made) == 1:
+        (new,) = made
+        changes = [Difference("attempt", new.after, new.after + 1), Difference("deployment", None, new.deployment)]
+        changes += [Difference("body", None, "edited")] if new.body is not None else []
+        enter(connection, by, Action.DELIVERY_REPLAY, new.delivery_id, now, changes=changes)
+    elif made:
+        ids = sorted(new.delivery_id for new in made)
+        changes = [Difference("replayed", None, len(ids)), Difference("last", None, ids[-1])]
+        enter(connection, by, Action.DELIVERY_REPLAY, ids[0], now, changes=changes)
 
 
 def _add(connection: Connection, new: NewReplay, now: int) -> int | None:

@@ -31,6 +31,7 @@ from receiver.deliveries.stats import WebhookStats
 from receiver.deliveries.views import Backlog, DeliveryRecord, DeliverySummary, FirstAnswer, KeptReply, RefusalCount
 from receiver.storage import Database
 from receiver.storage.values import to_micros
+from receiver.webhooks.audit import By
 
 
 class DeliveryStore:
@@ -137,21 +138,21 @@ class DeliveryStore:
         """Deliveries that may be meant to be replayed, the oldest first, from the one behind `after`."""
         return await self._db.read(lambda c: replays.candidates(c, which, limit, after))
 
-    async def replay(self, new: Sequence[NewReplay], now: datetime) -> list[int | None]:
+    async def replay(self, new: Sequence[NewReplay], by: By, now: datetime) -> list[int | None]:
         """Add an attempt for each, past de-duplication: its number, None where the delivery has moved on meanwhile."""
         at = to_micros(now)
-        return await self._db.write(lambda c: replays.add(c, new, at))
+        return await self._db.write(lambda c: replays.add(c, new, by, at))
 
-    async def discard(self, delivery_id: str, actor: str, now: datetime) -> Discarded:
+    async def discard(self, delivery_id: str, by: By, now: datetime) -> Discarded:
         """Cancel a delivery that is held, or waits at a paused webhook and is in nobody's hands."""
         at = to_micros(now)
-        return await self._db.write(lambda c: discards.one(c, delivery_id, actor, at))
+        return await self._db.write(lambda c: discards.one(c, delivery_id, by, at))
 
-    async def discard_waiting(self, webhook: str, actor: str, now: datetime, limit: int) -> tuple[int, bool]:
+    async def discard_waiting(self, webhook: str, by: By, now: datetime, limit: int) -> tuple[int, bool]:
         """Cancel what waits at a paused webhook and came before now, about `limit` of it; how many, whether all."""
         at, total, after = to_micros(now), 0, ""
         while total < limit:
-            count, more = await self._db.write(partial(discards.waiting, key=webhook, actor=actor, after=after, now=at))
+            count, more = await self._db.write(partial(discards.waiting, key=webhook, by=by, after=after, now=at))
             total += count
             if more is None:
                 return total, True

@@ -240,6 +240,30 @@ class ApiKey(_Base, table=True):
     created_at: int = Field(sa_type=Micros)
     last_used_at: int | None = Field(default=None, sa_type=Micros)
     revoked_at: int | None = Field(default=None, sa_type=Micros)
+    expires_at: int | None = Field(default=None, sa_type=Micros)
+
+
+class Audit(_Base, table=True):
+    """An administrative change: who, when, from where, what. `changes` is JSON: `[{"field", "before", "after"}]`.
+
+    What a webhook's definition was and became is told by its revisions, which `revision_before` and `revision_after`
+    name.
+    """
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("ix_audit_at", "at"), Index("ix_audit_object", "object", "id"))
+
+    id: int | None = Field(default=None, sa_type=_Serial, primary_key=True)
+    at: int = Field(sa_type=Micros)
+    action: str = Field(sa_type=Ident)
+    object: str = Field(sa_type=Ident)
+    origin: str = Field(sa_type=Text)
+    key_id: str | None = Field(default=None, sa_type=Text)
+    key_name: str = Field(sa_type=Text)
+    address: str = Field(sa_type=Text)
+    revision_before: int | None = None
+    revision_after: int | None = None
+    changes: str = Field(sa_type=Text)
 
 
 class RefusalCount(_Base, table=True):
@@ -292,3 +316,4 @@ webhook, webhook_revision = _table(Webhook), _table(WebhookRevision)
 delivery, payload, attempt = _table(Delivery), _table(Payload), _table(Attempt)
 ledger, status_change, reply, replay = _table(Ledger), _table(StatusChange), _table(Reply), _table(Replay)
 api_key, refusal_count, unknown_path, meta = _table(ApiKey), _table(RefusalCount), _table(UnknownPath), _table(Meta)
+audit = _table(Audit)

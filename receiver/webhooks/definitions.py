@@ -14,7 +14,9 @@ from receiver.contract.paths import served_path
 from receiver.storage import Database
 from receiver.storage.tables import meta, webhook, webhook_revision
 from receiver.storage.values import from_json, from_micros, to_json, to_micros, to_text
+from receiver.webhooks.audit import Action, By, enter
 from receiver.webhooks.catalog import Routes
+from receiver.webhooks.differences import Difference
 
 Origin = Literal["code", "api"]
 ABSENT = 0
@@ -94,7 +96,7 @@ class DefinitionStore:
         *,
         key: str,
         origin: Origin,
-        actor: str,
+        by: By,
         now: datetime,
         source: str | None = None,
         expect: int | None = None,
@@ -128,14 +130,15 @@ class DefinitionStore:
                 connection.execute(update(webhook).where(webhook.c.key == key).values(**values))
             if known is None or values["revision"] != known.revision:
                 named = {"key": key, "revision": values["revision"], "created_at": to_micros(now)}
-                made = {"definition": text, "origin": origin, "actor": to_text(actor, 200)}
+                made = {"definition": text, "origin": origin, "actor": to_text(by.name, 200)}
                 connection.execute(insert(webhook_revision), [{**named, **made}])
+            _enter_put(connection, by, key, known, values, to_micros(now))
             _changed(connection)
             return _row(_existing(connection, key))
 
         return await self._db.write(store)
 
-    async def set_state(self, key: str, state: str, now: datetime) -> DefinitionRow | None:
+    async def set_state(self, key: str, state: str, by: By, now: datetime) -> DefinitionRow | None:
         """An operator enables, pauses or disables a webhook; None when there is none. A deploy does not undo it."""
 
         def store(connection: Connection) -> DefinitionRow | None:
@@ -147,12 +150,15 @@ class DefinitionStore:
                 return _row(known)
             values = {"state": state, "state_by_operator": 1, "updated_at": to_micros(now)}
             connection.execute(update(webhook).where(webhook.c.key == key).values(**values))
+            if known.state != state:
+                moved = [Difference("state", known.state, state)]
+                enter(connection, by, Action.WEBHOOK_STATE, key, to_micros(now), changes=moved)
             _changed(connection)
             return _row(_existing(connection, key))
 
         return await self._db.write(store)
 
-    async def delete(self, key: str, now: datetime, *, expect: int | None = None) -> bool:  # noqa: ARG002 (every change takes the time; this one keeps none)
+    async def delete(self, key: str, by: By, now: datetime, *, expect: int | None = None) -> bool:
         """Take a webhook out of force; False when there is none. Its revisions stay for its deliveries.
 
         Raises `DefinitionMoved` when another revision than `expect` is in force.
@@ -160,11 +166,14 @@ class DefinitionStore:
 
         def remove(connection: Connection) -> bool:
             _lock(connection)
-            _refuse_moved(key, _find(connection, key), expect)
-            removed = connection.execute(delete(webhook).where(webhook.c.key == key)).rowcount > 0
-            if removed:
-                _changed(connection)
-            return removed
+            known = _find(connection, key)
+            _refuse_moved(key, known, expect)
+            if known is None:
+                return False
+            connection.execute(delete(webhook).where(webhook.c.key == key))
+            enter(connection, by, Action.WEBHOOK_DELETE, key, to_micros(now), revisions=(known.revision, None))
+            _changed(connection)
+            return True
 
         return await self._db.write(remove)
 
@@ -238,6 +247,23 @@ def _values(
     if values != _kept(known):
         values["updated_at"] = now
     return values
+
+
+def _enter_put(
+    connection: Connection, by: By, key: str, known: Row[Any] | None, values: Mapping[str, Any], now: int
+) -> None:
+    """Enter what a put changed: the revision says all of the definition, the rest is said here."""
+    if known is None:
+        enter(connection, by, Action.WEBHOOK_CREATE, key, now, revisions=(None, values["revision"]))
+        return
+    named = (name for name in ("state", "origin", "source") if known._mapping[name] != values[name])
+    changes = [Difference(name, known._mapping[name], values[name]) for name in named]
+    anew = known.revision != values["revision"]
+    if anew or changes:
+        state_alone = not anew and [each.field for each in changes] == ["state"]
+        action = Action.WEBHOOK_STATE if state_alone else Action.WEBHOOK_UPDATE
+        revisions = (known.revision, values["revision"])
+        enter(connection, by, action, key, now, revisions=revisions if anew else (None, None), changes=changes)
 
 
 def _kept(known: Row[Any]) -> dict[str, Any]:

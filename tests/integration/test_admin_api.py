@@ -32,6 +32,7 @@ ROUTES = [
     ("GET", "/keys", "admin"),
     ("POST", "/keys", "admin"),
     ("DELETE", "/keys/some", "admin"),
+    ("GET", "/audit", "admin"),
 ]
 ORDER = ["read", "write", "admin"]
 
@@ -108,6 +109,7 @@ async def test_routes_that_do_not_exist_and_methods_that_do_not_fit_are_problems
         (b'{"name": "", "scope": "read"}', "body.name"),
         (b'{"name": "x", "scope": "root"}', "body.scope"),
         (b'{"name": "x", "spare": 1}', "body.spare"),
+        *((b'{"name": "x", "expires": "%s"}' % life, "body.expires") for life in (b"", b"soon", b"59s", b"999999999d")),
         (b'{"name": "x", "\\ud800": 1}', "body"),
     ],
 )

@@ -26,6 +26,7 @@ from receiver.storage.tables import VERSION_TABLE, webhook
 from receiver.webhooks.definitions import DefinitionStore
 from tests.support.admin import ServedApi, admin_api, served_admin_api
 from tests.support.commands import run_command
+from tests.support.inbox import BY
 from tests.support.ports import free_port
 from tests.support.postgres import TestPostgres
 from tests.support.prefect import outside_environment
@@ -112,7 +113,7 @@ async def test_what_is_wrong_with_stored_definitions_and_their_secrets_is_told(t
     store = DefinitionStore(database)
     for key in definitions:
         whole = {"key": key, "deployment": "none/none", "verification": OPEN, "state": "disabled"}
-        await store.put(whole, key=key, origin="api", actor="tests", now=datetime.now(UTC))
+        await store.put(whole, key=key, origin="api", by=BY, now=datetime.now(UTC))
     await database.write(lambda connection: _write_by_hand(connection, definitions))
     await database.close()
     async with running_receiver(settings_for(tmp_path, public_url="http://hooks.example.com")) as receiver:

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,38 @@ def test_a_key_is_made_used_and_revoked(receiver):
     assert key not in webhooks(receiver, "keys", "list").stdout
     webhooks(receiver, "keys", "revoke", known["ci"]["id"])
     assert "Set WEBHOOKS_API_KEY" in webhooks(receiver, "list", fails=True, WEBHOOKS_API_KEY=key).stderr
+
+
+def test_a_key_that_expires_is_listed_with_its_times_and_says_so_once_it_has(receiver):
+    made = as_json(receiver, "keys", "create", "ci", "--expires", "90d")
+    lived = datetime.fromisoformat(made["expires_at"]) - datetime.fromisoformat(made["created_at"])
+    assert lived == timedelta(days=90)
+    as_json(receiver, "list", WEBHOOKS_API_KEY=made["key"])
+    known = next(each for each in as_json(receiver, "keys", "list") if each["name"] == "ci")
+    assert known["last_used_at"] and known["expires_at"] == made["expires_at"]
+    header, *rows = webhooks(receiver, "keys", "list").stdout.splitlines()
+    assert header.split("  ")[-1].strip() == "EXPIRES" and "LAST USED" in header
+    assert any(made["expires_at"][:10] in row for row in rows)
+    assert "is a duration from 1m" in webhooks(receiver, "keys", "create", "x", "--expires", "1s", fails=True).stderr
+    over = receiver.expired_key("old")
+    refused = webhooks(receiver, "list", fails=True, WEBHOOKS_API_KEY=over).stderr
+    assert "'old' expired on" in refused and "webhooks keys create NAME --scope read --expires 90d" in refused
+
+
+def test_who_changed_what_is_told_as_a_table_and_as_json(receiver):
+    receiver.call("POST", "/webhooks", json=OPEN)
+    webhooks(receiver, "pause", "orders")
+    receiver.call("PATCH", "/webhooks/orders", json={"deployment": "orders/other"})
+    webhooks(receiver, "keys", "create", "ci")
+    told = as_json(receiver, "audit", "--object", "orders", "--since", "1h")
+    assert [each["action"] for each in told] == ["webhook.update", "webhook.state", "webhook.create"]
+    assert {(each["key_name"], each["address"], each["origin"]) for each in told} == {("admin", "127.0.0.1", "api")}
+    assert as_json(receiver, "audit", "--until", "1h") == []
+    header, latest, *rows = webhooks(receiver, "audit", "--limit", "3").stdout.splitlines()
+    assert header.split() == ["AT", "WHO", "FROM", "ACTION", "OBJECT", "CHANGES"]
+    assert "key.create" in latest and any("webhook.state" in row and '"enabled" -> "paused"' in row for row in rows)
+    assert 'deployment: "orders/default" -> "orders/other"' in "\n".join(rows)
+    assert "action" in webhooks(receiver, "audit", "--action", "webhook.steal", fails=True).stderr
 
 
 def test_a_receiver_that_does_not_answer_is_told_with_the_next_step(receiver, free_port):

@@ -13,7 +13,7 @@ import pytest
 from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
 from tests.support.admin import AdminApi, admin_api
-from tests.support.inbox import NOW, ended, later, new_delivery
+from tests.support.inbox import BY, NOW, ended, later, new_delivery
 
 ORDERS = {"deployment": "orders/default", "verification": {"scheme": "none"}, "max_body": 100}
 NEEDS_N = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}
@@ -27,7 +27,7 @@ async def api(tmp_path) -> AsyncIterator[AdminApi]:
 
 async def define(api: AdminApi, key: str = "orders", **fields: Any) -> None:
     definition = {**ORDERS, "state": "enabled", **fields}
-    await api.services.definitions.put(definition, key=key, origin="api", actor="ann", now=NOW)
+    await api.services.definitions.put(definition, key=key, origin="api", by=BY, now=NOW)
 
 
 async def stored(api: AdminApi, **fields: Any) -> str:
@@ -164,7 +164,7 @@ async def test_what_is_under_way_unknown_or_no_longer_kept_is_refused(api):
 
 async def test_a_deleted_webhooks_delivery_is_judged_by_the_revision_it_came_under(api):
     await define(api)
-    await api.services.definitions.delete("orders", NOW)
+    await api.services.definitions.delete("orders", BY, NOW)
     identity = await ended(api.services.deliveries, Status.FAILED, "run-1")
     assert (await post(api, f"/deliveries/{identity}/replay")).json()["revision"] == 1
 

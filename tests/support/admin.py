@@ -8,7 +8,7 @@ import json
 import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,11 @@ from receiver.ingress.sample import Sample
 from receiver.ingress.webhook import compile_webhook
 from receiver.prefect_gateway import DeploymentRef, PrefectUnavailable, RunReport
 from receiver.storage import Database
+from receiver.webhooks.audit import AuditLog
 from receiver.webhooks.catalog import Routes
 from receiver.webhooks.definitions import DefinitionStore
 from receiver.webhooks.keys import KeyStore
-from tests.support.inbox import new_delivery
+from tests.support.inbox import BY, new_delivery
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
@@ -120,6 +121,7 @@ async def admin_api(home: Path) -> AsyncIterator[AdminApi]:
 
         services = AdminServices(
             keys=keys,
+            audit=AuditLog(database),
             deliveries=deliveries,
             definitions=definitions,
             catalog=outside,
@@ -135,7 +137,7 @@ async def admin_api(home: Path) -> AsyncIterator[AdminApi]:
             base_url="http://receiver.test",
             prefect_ui_url="http://prefect.test",
         )
-        made = {scope: (await keys.create(scope, scope, services.now()))[1] for scope in ("read", "write", "admin")}
+        made = {scope: (await keys.create(scope, scope, BY, services.now()))[1] for scope in ("read", "write", "admin")}
         app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
         app.include_router(admin_router(services))
         yield AdminApi(app, services, outside, made)
@@ -162,6 +164,12 @@ class ServedApi:
         """Store a delivery as the ingress would; its id."""
         new = new_delivery(**{"received_at": datetime.now(UTC), **fields})
         return asyncio.run(self.api.services.deliveries.accept(new, new.received_at)).id
+
+    def expired_key(self, name: str) -> str:
+        """A key of scope read that was good until a minute ago."""
+        now = datetime.now(UTC)
+        keys = self.api.services.keys
+        return asyncio.run(keys.create(name, "read", BY, now, now - timedelta(minutes=1)))[1]
 
     def give_up(self, delivery_id: str) -> None:
         """Make a queued delivery dead."""

@@ -10,11 +10,15 @@ from typing import Any
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.records import Claim, DeduplicationClaim, NewDelivery, NewReplay, RunState
 from receiver.deliveries.store import DeliveryStore
+from receiver.webhooks.audit import By
 
 _numbers = count()
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 """Some moment. The store is told the time, so that tests are at home in any."""
+
+BY = By(name="ann", key_id="k-1", address="192.0.2.7")
+"""Who changes things in tests that do not care."""
 
 
 def later(seconds: float) -> datetime:

@@ -9,7 +9,7 @@ import pytest
 from receiver.contract.errors import DefinitionError
 from receiver.storage import Database
 from receiver.webhooks.definitions import ABSENT, DefinitionMoved, DefinitionRow, DefinitionStore
-from tests.support.inbox import NOW, later
+from tests.support.inbox import BY, NOW, later
 
 
 async def put(
@@ -25,7 +25,7 @@ async def put(
         {"key": "orders", **fields},
         key="orders",
         origin=origin,
-        actor="ci",
+        by=BY,
         now=later(seconds),
         source=source,
         expect=expect,
@@ -51,8 +51,8 @@ async def test_what_is_not_there_is_none(definitions: DefinitionStore) -> None:
     for unknown in ("nobody", "\0", "\ud800"):
         assert await definitions.get(unknown) is None
     assert await definitions.revision("nobody", 1) is None
-    assert await definitions.set_state("nobody", "paused", NOW) is None
-    assert not await definitions.delete("nobody", NOW)
+    assert await definitions.set_state("nobody", "paused", BY, NOW) is None
+    assert not await definitions.delete("nobody", BY, NOW)
 
 
 async def test_only_a_change_makes_a_revision_and_the_old_ones_stay(definitions: DefinitionStore) -> None:
@@ -68,7 +68,7 @@ async def test_only_a_change_makes_a_revision_and_the_old_ones_stay(definitions:
 
 async def test_a_deploy_does_not_undo_what_an_operator_set(definitions: DefinitionStore) -> None:
     await put(definitions)
-    paused = await definitions.set_state("orders", "paused", later(1))
+    paused = await definitions.set_state("orders", "paused", BY, later(1))
     assert paused is not None
     assert (paused.state, paused.state_by_operator, paused.revision) == ("paused", True, 1)
     row = await put(definitions, 2, filter="new", state="enabled")
@@ -90,7 +90,7 @@ async def test_the_api_sets_a_state_by_naming_it(definitions: DefinitionStore) -
 
 async def test_a_webhook_made_anew_goes_on_counting(definitions: DefinitionStore) -> None:
     await put(definitions, filter="first")
-    assert await definitions.delete("orders", later(1))
+    assert await definitions.delete("orders", BY, later(1))
     assert await definitions.get("orders") is None
     assert (await put(definitions, 2, filter="second")).revision == 2
     assert (await definitions.revision("orders", 1) or {})["filter"] == "first"
@@ -107,15 +107,15 @@ async def test_the_version_changes_with_every_change_and_with_nothing_else(defin
     assert await changed()
     await put(definitions, 1)
     assert not await changed()
-    await definitions.set_state("orders", "paused", NOW)
+    await definitions.set_state("orders", "paused", BY, NOW)
     assert await changed()
-    await definitions.set_state("orders", "paused", NOW)
+    await definitions.set_state("orders", "paused", BY, NOW)
     assert not await changed()
     await put(definitions, 1, filter="x")
     assert await changed()
-    await definitions.delete("orders", NOW)
+    await definitions.delete("orders", BY, NOW)
     assert await changed()
-    await definitions.delete("orders", NOW)
+    await definitions.delete("orders", BY, NOW)
     assert not await changed()
     assert len(set(seen)) == 5
 
@@ -161,15 +161,15 @@ async def test_of_several_who_change_the_same_revision_one_does(both: list[Defin
     assert [row.revision for row in made] == [2]
     assert [each.revision for each in refused if isinstance(each, DefinitionMoved)] == [2] * 9
     with pytest.raises(DefinitionMoved):
-        await both[1].delete("orders", NOW, expect=1)
-    assert await both[1].delete("orders", NOW, expect=2)
+        await both[1].delete("orders", BY, NOW, expect=1)
+    assert await both[1].delete("orders", BY, NOW, expect=2)
 
 
 async def test_of_several_who_claim_a_path_at_once_one_gets_it(both: list[DefinitionStore]) -> None:
     paths = ["shops/{shop}/orders", "shops/7/{what}"]
     calls = [
         both[number % 2].put(
-            {"key": f"w{number}", "path": paths[number % 2]}, key=f"w{number}", origin="api", actor="ci", now=NOW
+            {"key": f"w{number}", "path": paths[number % 2]}, key=f"w{number}", origin="api", by=BY, now=NOW
         )
         for number in range(10)
     ]
@@ -183,7 +183,7 @@ async def test_a_path_that_is_kept_is_no_clash_and_one_that_is_given_up_is_free(
     await put(definitions, path="a/{b}")
     await put(definitions, path="a/{b}", filter="x")
     await put(definitions, path="b/{c}")
-    await definitions.put({"path": "a/7"}, key="other", origin="api", actor="ci", now=NOW)
+    await definitions.put({"path": "a/7"}, key="other", origin="api", by=BY, now=NOW)
     with pytest.raises(DefinitionError, match="clashes with"):
         await put(definitions, path="a/{b}")
 
@@ -199,11 +199,11 @@ async def test_a_source_stays_until_another_is_named(definitions: DefinitionStor
 async def test_revisions_are_told_latest_first_with_what_was_before(definitions: DefinitionStore) -> None:
     for number in range(1, 4):
         await put(definitions, number, filter=f"{number}")
-    await definitions.delete("orders", later(4))
+    await definitions.delete("orders", BY, later(4))
     rows = await definitions.revisions("orders", 2)
     assert [(row.revision, row.actor, row.origin, row.created_at) for row in rows] == [
-        (3, "ci", "code", later(3)),
-        (2, "ci", "code", later(2)),
+        (3, "ann", "code", later(3)),
+        (2, "ann", "code", later(2)),
     ]
     assert [(row.before or {}).get("filter") for row in rows] == ["2", "1"]
     (first,) = await definitions.revisions("orders", 2, below=2)

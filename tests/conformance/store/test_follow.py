@@ -8,7 +8,7 @@ from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.store import DeliveryStore
 from receiver.deliveries.views import DeliveryRecord
-from tests.support.inbox import NOW, claim_one, dispatched, ended, later, new_delivery, new_replay, run_state
+from tests.support.inbox import BY, NOW, claim_one, dispatched, ended, later, new_delivery, new_replay, run_state
 
 
 async def known(store: DeliveryStore, delivery_id: str) -> DeliveryRecord:
@@ -86,7 +86,7 @@ async def test_a_state_whose_name_says_more_is_shown(store: DeliveryStore) -> No
 
 async def test_only_the_latest_attempt_moves_the_delivery(store: DeliveryStore) -> None:
     delivery_id = await ended(store, Status.FAILED, "run-1")
-    assert await store.replay([new_replay(delivery_id, after=1)], later(10)) == [2]
+    assert await store.replay([new_replay(delivery_id, after=1)], BY, later(10)) == [2]
     claim = await claim_one(store, later(10))
     assert (claim.attempt, claim.deployment, claim.deployment_id) == (2, "orders/main", None)
     await store.handed_over(claim, "run-2", later(11))

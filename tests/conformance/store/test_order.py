@@ -12,7 +12,7 @@ from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.records import Claim
 from receiver.deliveries.store import DeliveryStore
-from tests.support.inbox import NOW, later, new_delivery, new_replay, run_state
+from tests.support.inbox import BY, NOW, later, new_delivery, new_replay, run_state
 
 
 async def stored(store: DeliveryStore, key: str | None, seconds: float = 0, **fields: Any) -> str:
@@ -101,7 +101,7 @@ async def test_a_replay_waits_for_what_is_under_way(store: DeliveryStore):
     run = await started(store, claim)
     await store.follow(run_state(run, Status.FAILED, later(20)), "event", later(20))
     (claim,) = await due(store, 21)
-    await store.replay([new_replay(first, after=1)], later(22))
+    await store.replay([new_replay(first, after=1)], BY, later(22))
     assert await due(store, 23) == []
     run = await started(store, claim)
     await store.follow(run_state(run, Status.COMPLETED, later(30)), "event", later(30))

@@ -7,7 +7,7 @@ from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.store import DeliveryStore
 from receiver.webhooks.definitions import DefinitionStore
-from tests.support.inbox import NOW, claim_one, later, new_delivery
+from tests.support.inbox import BY, NOW, claim_one, later, new_delivery
 
 
 async def stored(store: DeliveryStore, **fields: object) -> str:
@@ -17,8 +17,8 @@ async def stored(store: DeliveryStore, **fields: object) -> str:
 
 
 async def pause(definitions: DefinitionStore, webhook: str) -> None:
-    await definitions.put({"key": webhook}, key=webhook, origin="api", actor="tests", now=NOW)
-    await definitions.set_state(webhook, "paused", NOW)
+    await definitions.put({"key": webhook}, key=webhook, origin="api", by=BY, now=NOW)
+    await definitions.set_state(webhook, "paused", BY, NOW)
 
 
 async def test_an_attempt_is_claimed_with_what_its_hand_over_needs(store: DeliveryStore) -> None:
@@ -170,7 +170,7 @@ async def test_what_a_paused_webhook_took_waits_until_it_is_resumed(
     assert (backlog.parked, backlog.leased, backlog.waiting) == (2, 1, 0)
     assert await store.claim(10, 60, later(1), "tests") == []
 
-    await definitions.set_state("orders", "enabled", later(2))
+    await definitions.set_state("orders", "enabled", BY, later(2))
     claims = await store.claim(10, 60, later(2), "tests")
     assert [claim.delivery_id for claim in claims] == [first, second]
 
@@ -181,7 +181,7 @@ async def test_what_waits_at_a_webhook_that_was_paused_and_deleted_runs(
     await pause(definitions, "orders")
     delivery_id = await stored(store)
     assert await store.claim(10, 60, NOW, "tests") == []
-    await definitions.delete("orders", NOW)
+    await definitions.delete("orders", BY, NOW)
     assert (await claim_one(store, NOW)).delivery_id == delivery_id
 
 

@@ -13,7 +13,7 @@ from receiver.deliveries.records import DeliveryFilter
 from receiver.deliveries.store import DeliveryStore
 from receiver.deliveries.views import DeliveryRecord
 from receiver.webhooks.definitions import DefinitionStore
-from tests.support.inbox import NOW, claim_one, dispatched, ended, later, new_delivery, new_replay
+from tests.support.inbox import BY, NOW, claim_one, dispatched, ended, later, new_delivery, new_replay
 
 
 async def known(store: DeliveryStore, delivery_id: str) -> DeliveryRecord:
@@ -27,13 +27,13 @@ async def stored(store: DeliveryStore, seconds: float = 0, **fields) -> str:
 
 
 async def set_state(definitions: DefinitionStore, state: str) -> None:
-    await definitions.put({"state": state}, key="orders", origin="api", actor="ann", now=NOW)
+    await definitions.put({"state": state}, key="orders", origin="api", by=BY, now=NOW)
 
 
 async def test_a_replay_is_a_new_attempt_that_says_who_asked_for_it(store: DeliveryStore) -> None:
     delivery_id = await ended(store, Status.FAILED, "run-1")
     replay = new_replay(delivery_id, after=1, revision=3, deployment="orders/other", due_at=later(10))
-    assert await store.replay([replay], later(10)) == [2]
+    assert await store.replay([replay], BY, later(10)) == [2]
     record = await known(store, delivery_id)
     assert (record.status, record.reason, record.attempt, record.revision) == (Status.QUEUED, None, 2, 1)
     first, second = record.attempts
@@ -48,7 +48,7 @@ async def test_a_replay_is_a_new_attempt_that_says_who_asked_for_it(store: Deliv
 async def test_an_edited_body_is_the_attempts_own(store: DeliveryStore) -> None:
     held = await stored(store, status=Status.HELD, reason=Reason.UNREADABLE, body=b"{", content_type="text/json")
     edited = new_replay(held, after=0, body=b"\0{}", content_type="application/json")
-    assert await store.replay([edited], NOW) == [1]
+    assert await store.replay([edited], BY, NOW) == [1]
     assert [(each.number, each.edited) for each in (await known(store, held)).attempts] == [(1, True)]
     request = await store.request(held, 1)
     assert request is not None
@@ -61,7 +61,7 @@ async def test_an_edited_body_is_the_attempts_own(store: DeliveryStore) -> None:
 async def test_what_has_moved_on_is_not_replayed(store: DeliveryStore) -> None:
     under_way, done = await dispatched(store, "run-1"), await ended(store, Status.COMPLETED, "run-2")
     asked = [new_replay("nobody", after=0), new_replay(under_way, after=1), new_replay(done, after=0)]
-    assert await store.replay(asked, NOW) == [None, None, None]
+    assert await store.replay(asked, BY, NOW) == [None, None, None]
     assert await store.claim(10, 60, NOW, "tests") == []
 
 
@@ -70,14 +70,14 @@ async def test_of_two_replays_at_once_one_makes_an_attempt(stores: list[Delivery
     for number in range(5):
         delivery_id = await ended(one, Status.FAILED, f"run-{number}")
         replay = [new_replay(delivery_id, after=1)]
-        made = await asyncio.gather(one.replay(replay, NOW), other.replay(replay, NOW))
+        made = await asyncio.gather(one.replay(replay, BY, NOW), other.replay(replay, BY, NOW))
         assert sorted(made, key=str) == [[2], [None]]
         await one.handed_over(await claim_one(one, NOW), f"again-{number}", NOW)
 
 
 async def test_what_arrives_meanwhile_is_not_behind_replays_whose_turn_is_later(store: DeliveryStore) -> None:
     ids = [await ended(store, Status.FAILED, f"run-{number}") for number in range(6)]
-    await store.replay([new_replay(each, after=1, due_at=later(100 + n)) for n, each in enumerate(ids)], later(100))
+    await store.replay([new_replay(each, after=1, due_at=later(100 + n)) for n, each in enumerate(ids)], BY, later(100))
     fresh = await stored(store, 101.5)
     due = [claim.delivery_id for claim in await store.claim(10, 60, later(101.5), "tests")]
     assert due == [ids[0], ids[1], fresh]
@@ -105,7 +105,7 @@ async def test_what_waits_at_a_paused_webhook_is_discarded(
     elsewhere, since = await stored(store, webhook="other"), await stored(store, 20)
     if parked:
         assert [claim.delivery_id for claim in await store.claim(10, 60, later(30), "tests")] == [elsewhere]
-    assert await store.discard_waiting("orders", "ann", later(10), 1000) == (3, True)
+    assert await store.discard_waiting("orders", BY, later(10), 1000) == (3, True)
     for each in ids:
         record = await known(store, each)
         assert (record.status, record.reason, record.detail) == (Status.CANCELLED, Reason.DISCARDED, "by ann")
@@ -123,8 +123,8 @@ async def test_a_discard_takes_pieces_and_stops_at_its_limit(
     await set_state(definitions, "paused")
     for number in range(5):
         await stored(store, number)
-    assert await store.discard_waiting("orders", "ann", later(10), 3) == (4, False)
-    assert await store.discard_waiting("orders", "ann", later(10), 3) == (1, True)
+    assert await store.discard_waiting("orders", BY, later(10), 3) == (4, False)
+    assert await store.discard_waiting("orders", BY, later(10), 3) == (1, True)
 
 
 async def test_nothing_of_a_webhook_that_runs_and_nothing_in_hand_is_discarded(
@@ -134,11 +134,11 @@ async def test_nothing_of_a_webhook_that_runs_and_nothing_in_hand_is_discarded(
     in_hand = await stored(store)
     await claim_one(store, NOW)
     waits = await stored(store, 1)
-    assert await store.discard_waiting("orders", "ann", later(2), 1000) == (0, True)
-    assert await store.discard(waits, "ann", later(2)) is Discarded.NOT_PAUSED
+    assert await store.discard_waiting("orders", BY, later(2), 1000) == (0, True)
+    assert await store.discard(waits, BY, later(2)) is Discarded.NOT_PAUSED
     await set_state(definitions, "paused")
-    assert await store.discard(in_hand, "ann", later(2)) is Discarded.UNDER_WAY
-    assert await store.discard_waiting("orders", "ann", later(2), 1000) == (1, True)
+    assert await store.discard(in_hand, BY, later(2)) is Discarded.UNDER_WAY
+    assert await store.discard_waiting("orders", BY, later(2), 1000) == (1, True)
     assert (await known(store, in_hand)).status is Status.QUEUED
 
 
@@ -148,9 +148,9 @@ async def test_one_delivery_is_discarded_that_is_held_or_waits(
     await set_state(definitions, "paused")
     held, waits = await stored(store, status=Status.HELD, reason=Reason.UNREADABLE), await stored(store)
     for each in (held, waits):
-        assert await store.discard(each, "ann", NOW) is Discarded.DONE
+        assert await store.discard(each, BY, NOW) is Discarded.DONE
         record = await known(store, each)
         assert (record.status, record.reason, record.changes[-1].source) == ("cancelled", "discarded", "discard")
-        assert await store.discard(each, "ann", NOW) is Discarded.NOT_WAITING
-    assert await store.discard("nobody", "ann", NOW) is Discarded.UNKNOWN
-    assert await store.discard(await dispatched(store, "run", webhook="other"), "ann", NOW) is Discarded.UNDER_WAY
+        assert await store.discard(each, BY, NOW) is Discarded.NOT_WAITING
+    assert await store.discard("nobody", BY, NOW) is Discarded.UNKNOWN
+    assert await store.discard(await dispatched(store, "run", webhook="other"), BY, NOW) is Discarded.UNDER_WAY

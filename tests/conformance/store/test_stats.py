@@ -7,7 +7,7 @@ from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.stats import HOURS, WebhookStats, spread_of
 from receiver.deliveries.store import DeliveryStore
 from receiver.webhooks.definitions import DefinitionStore
-from tests.support.inbox import NOW, claim_one, ended, later, new_delivery
+from tests.support.inbox import BY, NOW, claim_one, ended, later, new_delivery
 
 DAY_BEFORE = NOW - timedelta(days=1)
 
@@ -76,8 +76,8 @@ async def test_what_waits_is_told_for_each_webhook(store: DeliveryStore, definit
     await store.accept(new_delivery(), NOW)
     await claim_one(store, later(1))  # leased past the minute that is looked at
     await store.accept(new_delivery(received_at=later(2)), later(2))
-    await definitions.put({"key": "refunds"}, key="refunds", origin="api", actor="tests", now=NOW)
-    await definitions.set_state("refunds", "paused", NOW)
+    await definitions.put({"key": "refunds"}, key="refunds", origin="api", by=BY, now=NOW)
+    await definitions.set_state("refunds", "paused", BY, NOW)
     await store.accept(new_delivery(webhook="refunds", received_at=later(3)), later(3))
     await store.claim(0, 60, later(4), "tests")  # whoever asks parks what must not run
     backlog = (await of(store)).backlog
@@ -88,8 +88,8 @@ async def test_what_waits_is_told_for_each_webhook(store: DeliveryStore, definit
 
 
 async def test_a_webhook_without_deliveries_is_told_too(store: DeliveryStore, definitions: DefinitionStore) -> None:
-    await definitions.put({"key": "quiet"}, key="quiet", origin="api", actor="tests", now=NOW)
-    await definitions.set_state("quiet", "paused", NOW)
+    await definitions.put({"key": "quiet"}, key="quiet", origin="api", by=BY, now=NOW)
+    await definitions.set_state("quiet", "paused", BY, NOW)
     (stats,) = await store.statistics(DAY_BEFORE, NOW)
     assert (stats.webhook, stats.state, stats.counts.total, stats.times) == ("quiet", "paused", 0, {})
     assert len(stats.counts.hours) == HOURS and stats.backlog.waiting == 0

@@ -8,7 +8,7 @@ import pytest
 
 from receiver.checks.finding import Code, Finding, Level, fails
 from receiver.checks.judge import judge
-from receiver.checks.situation import Situation, Troubled
+from receiver.checks.situation import KeyFacts, Situation, Troubled
 from receiver.prefect_gateway.survey import Access
 from tests.support.situations import (
     GOOD,
@@ -26,6 +26,7 @@ from tests.support.situations import (
 
 ERROR, WARNING, OK = Level.ERROR, Level.WARNING, Level.OK
 SYNC = replace(WEBHOOK, mode="sync")
+KEY = KeyFacts(id="k-1", name="ci", scope="write", expires_at=NOW + timedelta(days=15))
 SLOW = {"webhooks": replace(POOL, type="process")}
 
 CASES: dict[str, tuple[Situation, Code, Level, str, str]] = {
@@ -95,6 +96,14 @@ CASES: dict[str, tuple[Situation, Code, Level, str, str]] = {
     "a disabled webhook": (
         with_webhook(state="disabled"),
         *(Code.WEBHOOK_DISABLED, OK, "webhook orders", "webhooks enable orders"),
+    ),
+    "a key that expires soon": (
+        replace(GOOD, keys=(replace(KEY, expires_at=NOW + timedelta(days=14)),)),
+        *(Code.KEY_EXPIRES, WARNING, "key ci", "webhooks keys create ci --scope write --expires 90d"),
+    ),
+    "a key that has expired": (
+        replace(GOOD, keys=(replace(KEY, expires_at=NOW - timedelta(days=400)),)),
+        *(Code.KEY_EXPIRES, WARNING, "key ci", "webhooks keys revoke k-1"),
     ),
     "held deliveries": (
         with_inbox(troubled={"orders": Troubled(held=1, dead=0)}),
