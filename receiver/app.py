@@ -50,6 +50,7 @@ from receiver.ingress.vault import Vault
 from receiver.ingress.webhook import Webhook, broken_webhook, compile_webhook
 from receiver.prefect_gateway import PrefectGateway
 from receiver.replies.rendezvous import Rendezvous
+from receiver.security_headers import with_security_headers
 from receiver.settings import Settings
 from receiver.status import public_router
 from receiver.storage import Database, StoreUnavailable
@@ -68,13 +69,14 @@ class _Receiver(FastAPI):
     """
 
     ingress: WebhookEndpoint
+    https: bool
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if for_webhooks(scope):
             await self.ingress(scope, receive, send)
         else:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, with_security_headers(send, https=self.https))
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -97,6 +99,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = _Receiver(title="Webhooks for Prefect", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.router.redirect_slashes = False  # it would send a sender to wherever its Host header says
     app.ingress = endpoint
+    app.https = settings.http.base_url.startswith("https://")
     return app
 
 

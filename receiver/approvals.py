@@ -14,14 +14,10 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from receiver.contract.approvals import MAX_COMMENT, Decision, Question, Token, decision_name, question_name
 from receiver.prefect_gateway import PrefectUnavailable
+from receiver.security_headers import NO_ICON, page_policy
 
 _MAX_FORM = 32 * 1024
-_SAFE = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
+_POLICY = page_policy(form=True)
 _FORM = """<form method="post"><p><label>Comment<br>
 <textarea name="comment" maxlength="2000" rows="3" cols="60"></textarea></label></p>
 <p><button name="decision" value="approve">Approve</button>
@@ -138,7 +134,7 @@ def _unavailable(request: Request) -> Response:
 
 
 def _answer(request: Request, status: int, title: str, text: str, *, comment: str = "", form: str = "") -> Response:
-    headers = _SAFE | ({"Retry-After": "5"} if status == 503 else {})
+    headers = {"Retry-After": "5"} if status == 503 else {}
     if "text/html" not in request.headers.get("accept", ""):
         said = {"status": title.lower(), "question": text, **({"comment": comment} if comment else {})}
         return JSONResponse(said, status, headers=headers)
@@ -146,6 +142,6 @@ def _answer(request: Request, status: int, title: str, text: str, *, comment: st
     said_too = f"<p>Comment: {escape(comment)}</p>" if comment else ""
     page = (
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{title}</title><h1>{title}</h1>{words}{said_too}{form}</html>"
+        f"{NO_ICON}<title>{title}</title><h1>{title}</h1>{words}{said_too}{form}</html>"
     )
-    return HTMLResponse(page, status, headers=headers)
+    return HTMLResponse(page, status, headers={**headers, **_POLICY})

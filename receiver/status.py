@@ -14,12 +14,6 @@ from receiver.deliveries.tickets import Tickets
 from receiver.replies.render import as_value
 from receiver.storage import StoreUnavailable
 
-_SAFE = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "sandbox",
-    "Cache-Control": "no-store",
-}
-
 
 def public_router(store: DeliveryStore, tickets: Tickets, ready: Callable[[], Awaitable[dict[str, bool]]]) -> APIRouter:
     """The routes. `ready` tells of each part whether it answers; requests are accepted when the inbox does."""
@@ -34,7 +28,7 @@ def public_router(store: DeliveryStore, tickets: Tickets, ready: Callable[[], Aw
                     body: dict[str, Any] = {"delivery_id": delivery_id, "status": delivery.status}
                     if (wire := await store.reply(delivery_id)) is not None:
                         body["reply"] = as_value(wire)
-                    return JSONResponse(body, headers=_SAFE)
+                    return JSONResponse(body)
         except StoreUnavailable:
             return _problem(503, "Try again", {"Retry-After": "5"})
         return _problem(404, "Not found")
@@ -57,5 +51,5 @@ def _problem(status: int, title: str, headers: dict[str, str] | None = None) -> 
         {"type": "about:blank", "title": title, "status": status},
         status,
         media_type="application/problem+json",
-        headers={**_SAFE, **(headers or {})},
+        headers=headers,
     )

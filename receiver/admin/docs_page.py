@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import shlex
 from html import escape
 from typing import Any
 
 from receiver.admin.openapi import INCOMING
+from receiver.security_headers import NO_ICON, page_policy
 
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#1b1f24;background:#fff}
@@ -19,12 +18,7 @@ pre{overflow:auto;padding:.6rem;background:#f6f8fa}.method{display:inline-block;
 table{border-collapse:collapse}td{padding:.1rem .8rem .1rem 0;vertical-align:top}
 @media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}pre{background:#161b22}.told{color:#9198a1}}
 """
-_DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-HEADERS = {
-    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_DIGEST}'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-}
+HEADERS = page_policy(style=_STYLE)
 """Nothing is loaded and no script runs, whatever a definition may hold."""
 
 
@@ -35,7 +29,7 @@ def page(document: dict[str, Any], base_url: str) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Webhooks for Prefect</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<style>{_STYLE}</style></head><body><h1>Webhooks for Prefect</h1>"
+        f"{NO_ICON}<style>{_STYLE}</style></head><body><h1>Webhooks for Prefect</h1>"
         f'<p>{escape(document["info"].get("description", ""))}</p><p><a href="/openapi.json">openapi.json</a></p>'
         f"{body}</body></html>\n"
     )

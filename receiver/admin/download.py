@@ -28,9 +28,6 @@ def download(content: bytes, media_type: str, filename: str) -> Response:
         content,
         headers={
             "Content-Disposition": f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{encoded}",
-            "Content-Security-Policy": "sandbox; default-src 'none'",
-            "X-Content-Type-Options": "nosniff",
-            "Cross-Origin-Resource-Policy": "same-origin",
         },
     )
     # Set apart: as a parameter, Starlette would add a charset that nobody sent.

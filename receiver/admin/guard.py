@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message
 
-from receiver.admin.auth import Principal, authenticate
+from receiver.admin.auth import Principal
+from receiver.admin.door import Door
 from receiver.admin.problems import Problem, problem_from
 from receiver.admin.services import AdminServices
-from receiver.ingress.client_ip import Proxies, origin
 from receiver.webhooks.keys import Scope
 
 _SCOPE = "x-required-scope"
@@ -49,40 +49,25 @@ Caller = Annotated[Principal, Depends(caller)]
 
 def guarded_route(services: AdminServices) -> type[APIRoute]:
     """The route class of the admin API. Nothing of a request is read before its key is known to be enough."""
+    door = Door(services)
 
     class GuardedRoute(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             handle = super().get_route_handler()
             scope = Scope((self.openapi_extra or {}).get(_SCOPE, Scope.ADMIN))
             in_a_browser = bool((self.openapi_extra or {}).get(_BROWSER))
+            route = self.path
 
             async def guarded(request: Request) -> Response:
                 try:
-                    authorization = request.headers.get("authorization")
-                    principal = await authenticate(
-                        authorization,
-                        services.keys,
-                        services.now(),
-                        address=_address(request, services.proxies),
-                        in_a_browser=in_a_browser,
-                    )
-                    principal.require(scope)
-                    request.state.principal = principal
-                    response = await handle(Request(request.scope, _replay(await _bounded_body(request))))
+                    request.state.principal = await door.let_in(request, scope, route, in_a_browser=in_a_browser)
+                    return await handle(Request(request.scope, _replay(await _bounded_body(request))))
                 except Exception as error:  # noqa: BLE001 (the edge: whatever it is, the caller gets a problem)
                     return problem_from(error).response()
-                response.headers.setdefault("Cache-Control", "no-store")
-                response.headers.setdefault("X-Content-Type-Options", "nosniff")
-                return response
 
             return guarded
 
     return GuardedRoute
-
-
-def _address(request: Request, proxies: Proxies) -> str:
-    peer = request.client.host if request.client else ""
-    return origin(peer, request.headers.items(), request.url.scheme, proxies).ip
 
 
 async def _bounded_body(request: Request) -> bytes:

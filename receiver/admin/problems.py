@@ -47,9 +47,8 @@ class Problem(WebhooksError):
             "detail": self.detail,
             **self.members,
         }
-        headers = {"Cache-Control": "no-store", **self.headers}
         # In ASCII: names that were sent may hold half of a surrogate pair, which UTF-8 cannot.
-        return Response(json.dumps(content), self.status, headers, media_type="application/problem+json")
+        return Response(json.dumps(content), self.status, self.headers, media_type="application/problem+json")
 
 
 def problem_from(error: Exception) -> Problem:
@@ -113,5 +112,5 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
         status: {"description": HTTPStatus(status).phrase, "content": {"application/problem+json": {"schema": schema}}}
-        for status in sorted({401, 403, 422, *statuses})
+        for status in sorted({401, 403, 422, 429, *statuses})
     }

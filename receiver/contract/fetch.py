@@ -110,6 +110,7 @@ def _content(response: httpx.Response, url: str, path: str) -> bytes:
     hint = {
         401: f": the key in the block {BLOCK_TYPE}/{BLOCK_NAME} is not known; `webhooks deploy` writes it again",
         403: f": the key in the block {BLOCK_TYPE}/{BLOCK_NAME} lacks the scope read",
+        429: ": too many wrong keys came from this machine's address within a minute, see the receiver's log",
         404: ": the delivery is not there, or its body is no longer kept",
     }.get(response.status_code, "")
     raise FetchError(f"the receiver at {url} answered {response.status_code} to {path}{hint}")

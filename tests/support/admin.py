@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
 from receiver.admin.api import admin_router
 from receiver.admin.services import AdminServices
@@ -28,6 +29,7 @@ from receiver.ingress.parameters import StoredContexts
 from receiver.ingress.sample import Sample
 from receiver.ingress.webhook import compile_webhook
 from receiver.prefect_gateway import DeploymentRef, PrefectUnavailable, RunReport
+from receiver.security_headers import with_security_headers
 from receiver.storage import Database
 from receiver.webhooks.audit import AuditLog
 from receiver.webhooks.catalog import Routes
@@ -102,8 +104,12 @@ class AdminApi:
         """A caller with the key of a scope, with another key, or (None) without one."""
         sent = key or (self.keys[scope] if scope else None)
         headers = {"Authorization": f"Bearer {sent}"} if sent else {}
-        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        transport = httpx.ASGITransport(self._answer, raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url="http://receiver.test/api/admin", headers=headers)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As the receiver does around all of its routes."""
+        await self.app(scope, receive, with_security_headers(send, https=False))
 
 
 @contextlib.asynccontextmanager
