@@ -18,7 +18,7 @@ from receiver.webhooks.keys import Scope
 
 _LOG = logging.getLogger("webhooks.admin")
 WRONG_KEYS = Rate(20, 60)
-"""Wrong keys of one address that are looked up; past it none of its keys is, until the first of them is a minute ago."""
+"""Wrong keys of an address that are looked up: past it none of its keys is, until the first is a minute ago."""
 _LOOKUPS = 8
 """Keys that are looked up at a time: as many may be wrong beyond the bound when they come at once."""
 

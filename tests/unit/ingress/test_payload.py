@@ -16,7 +16,7 @@ from receiver.deliveries.store import DeliveryStore
 from receiver.ingress.parameters import StoredContexts
 from receiver.storage import Database
 from receiver.webhooks.definitions import ABSENT, DefinitionStore
-from tests.support.inbox import NOW, claim_one, later, new_delivery
+from tests.support.inbox import BY, NOW, claim_one, later, new_delivery
 
 BODY = b'{"name": "a very private name"}'
 
@@ -31,9 +31,7 @@ async def dispatched(home: Path, bodies: int = 1, **fields: Any) -> dict[str, An
     try:
         deliveries, definitions = DeliveryStore(database), DefinitionStore(database)
         parsed = parse_definition(definition(**fields), by="code")
-        await definitions.put(
-            parsed.to_json(), key="orders", origin="api", source=None, actor="ann", now=NOW, expect=ABSENT
-        )
+        await definitions.put(parsed.to_json(), key="orders", origin="api", source=None, by=BY, now=NOW, expect=ABSENT)
         sharing = {"sharing": _sharing(parsed)} if parsed.batch else {}
         for _ in range(bodies):
             await deliveries.accept(new_delivery(body=BODY, revision=1, **sharing), NOW)
