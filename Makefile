@@ -16,9 +16,11 @@ test: $(VENV)/.dev
 conformance: $(VENV)/.dev
 	TEST_WORKERS=all $(BIN)/pytest tests/conformance/test_workers.py $(ARGS)
 
-# Every parser and verifier for SECONDS each, guided by coverage, from SEED on; TARGETS="json verify" tries those alone.
+# Every parser and verifier for SECONDS each, guided by coverage, from SEED on, then the API with EXAMPLES of each route;
+# TARGETS="json verify" tries those alone.
 fuzz: $(VENV)/.fuzz
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),10) --seed $(or $(SEED),1) $(TARGETS)
+	$(if $(TARGETS),,API_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/pytest -q tests/integration/test_openapi_holds.py)
 
 # QUICK=1 looks for a minute, WRITE=1 renews docs/performance.md, PEER=http://... measures another system's webhook too.
 bench: $(VENV)/.run

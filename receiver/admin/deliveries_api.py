@@ -54,7 +54,7 @@ AttemptNumber = Annotated[
     int | None, Query(ge=1, le=1_000_000, description="As this attempt has it; default the latest.")
 ]
 _BYTES: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/octet-stream": {}}, "description": "The bytes."}
+    200: {"content": {"*/*": {}}, "description": "The bytes, of the type they were sent as where that is harmless."}
 }
 
 

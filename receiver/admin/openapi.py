@@ -50,6 +50,11 @@ def openapi_document(app: FastAPI, version: str) -> dict[str, Any]:
     )
     components = document.setdefault("components", {}).setdefault("schemas", {})
     components["Problem"] = ProblemModel.model_json_schema()
+    for operation in [each for item in document["paths"].values() for each in item.values()]:
+        if "requestBody" in operation:
+            refused = {"400": "The body cannot be read.", "413": "The body is too large."}
+            told = {status: {"description": words, "content": _PROBLEM} for status, words in refused.items()}
+            operation["responses"] = dict(sorted((told | operation["responses"]).items()))
     return document
 
 

@@ -113,11 +113,24 @@ def test_what_is_no_certificate_is_no_reason_to_refuse_for_good(document: bytes)
     assert refusal(PAYPAL, paypal_request(document=document)) is Reason.DOCUMENT_UNAVAILABLE
 
 
+def as_pem(der: bytes) -> bytes:
+    return b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(der) + b"-----END CERTIFICATE-----\n"
+
+
 def test_a_certificate_whose_key_is_of_an_unknown_kind_proves_nothing():
     rsa, unknown = bytes.fromhex("2a864886f70d010101"), bytes.fromhex("2a864886f70d010163")
     changed = certificate("sns.amazonaws.com").public_bytes(Encoding.DER).replace(rsa, unknown)
-    document = f"-----BEGIN CERTIFICATE-----\n{base64.b64encode(changed).decode()}\n-----END CERTIFICATE-----\n"
-    assert refusal(SNS, sns_request(sns(), document.encode())) is Reason.CERTIFICATE_INVALID
+    assert refusal(SNS, sns_request(sns(), as_pem(changed))) is Reason.CERTIFICATE_INVALID
+
+
+def test_a_certificate_with_a_part_that_cannot_be_read_is_none():
+    good = certificate("sns.amazonaws.com").public_bytes(Encoding.DER)
+    for part, broken in (
+        (b"\x0c\x11sns.amazonaws.com", b"\x0c\x11sns.amazonaws\xff\xff\xff\xff"),
+        (b"260413", b"260443"),
+    ):
+        assert part in good
+        assert refusal(SNS, sns_request(sns(), as_pem(good.replace(part, broken)))) is Reason.DOCUMENT_UNAVAILABLE
 
 
 def test_an_expired_certificate_proves_nothing():
