@@ -140,7 +140,9 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
     rates = SharedRates(shared.get_secret_value()) if shared else MemoryRates()
     stack.push_async_callback(rates.close)
     proxies = Proxies(
-        parse_networks(settings.http.trusted_proxies, "WEBHOOKS_TRUSTED_PROXIES"), settings.ingress.proxy_header
+        parse_networks(settings.http.trusted_proxies, "WEBHOOKS_TRUSTED_PROXIES"),
+        settings.ingress.proxy_header,
+        settings.ingress.client_cert_header,
     )
     intake = Intake(
         Wiring(

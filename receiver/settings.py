@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -105,6 +106,11 @@ class IngressSettings(BaseSettings):
         description="The header in which trusted proxies say whom they had before them: `x-forwarded-for` (and "
         "X-Forwarded-Proto) or `forwarded` (RFC 7239). The other one is never read.",
     )
+    client_cert_header: str | None = Field(
+        default=None,
+        description="The header in which trusted proxies pass on the client's certificate, for the scheme "
+        "`client-certificate`. They have to set it on every request, empty where there is none.",
+    )
     allow_plain_http: bool = Field(
         default=False,
         description="Whether secrets that travel themselves (`api-key`, `bearer`, ...) are taken over plain HTTP from "
@@ -121,6 +127,13 @@ class IngressSettings(BaseSettings):
         description="Redis in which several receivers count the requests of webhooks with a `rate_limit` together, "
         "`redis://host:6379/0`. Default: each counts alone, in memory.",
     )
+
+    @field_validator("client_cert_header")
+    @classmethod
+    def _is_a_header(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9-]{1,64}", value):
+            raise ValueError("is a header's name, e.g. X-Client-Cert")
+        return value.lower() if value else None
 
     @field_validator("unverified_limit")
     @classmethod

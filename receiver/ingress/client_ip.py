@@ -33,10 +33,14 @@ def parse_networks(texts: Iterable[str], field: str = "ip_allowlist") -> Network
 
 @dataclass(frozen=True)
 class Proxies:
-    """The proxies that are believed, and the one header in which they say whom they had before them."""
+    """The proxies that are believed, and the one header in which they say whom they had before them.
+
+    `certificate_header` (lower case) is where they pass on the client's certificate, None where they do not.
+    """
 
     networks: Networks = Networks()
     header: ProxyHeader = "x-forwarded-for"
+    certificate_header: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,14 @@ def origin(peer: str, headers: Sequence[tuple[str, str]], scheme: str, proxies: 
             if not proxies.networks.contains(str(before)):
                 break
     return Origin(str(address), secure, local=address.is_loopback and not hidden)
+
+
+def passed_certificate(peer: str, headers: Sequence[tuple[str, str]], proxies: Proxies) -> str:
+    """What the peer says of the client's certificate; empty where it is no trusted proxy, or says nothing."""
+    if proxies.certificate_header is None or not proxies.networks.contains(peer):
+        return ""
+    # Two of them, of which one may be the client's own, are no certificate together.
+    return ",".join(value for name, value in headers if name.lower() == proxies.certificate_header)
 
 
 def speaks_for_others(peer: str, headers: Sequence[tuple[str, str]], proxies: Proxies) -> bool:

@@ -21,7 +21,7 @@ from receiver.deliveries.store import DeliveryStore
 from receiver.deliveries.tickets import Tickets
 from receiver.ingress import answers, synchronous
 from receiver.ingress.answers import Answer
-from receiver.ingress.client_ip import Origin, Proxies, origin, speaks_for_others
+from receiver.ingress.client_ip import Origin, Proxies, origin, passed_certificate, speaks_for_others
 from receiver.ingress.cors import asked_method, preflight, readable
 from receiver.ingress.decide import Judgement, admit, judge
 from receiver.ingress.parameter_rules import ParameterRules
@@ -137,6 +137,7 @@ class Intake:
             body=b"",
             wire_body=b"",
             client_ip=came.ip,
+            client_certificate=passed_certificate(arrival.peer, arrival.headers, self._w.proxies),
             url=f"{self._w.base_url}/api/webhooks/{arrival.raw_path}{query}",
             received_at=now,
         )

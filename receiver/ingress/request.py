@@ -13,7 +13,8 @@ class RawRequest:
     `?`, `headers` in order of arrival with lower-case names and Latin-1 decoded values, `body` the bytes after
     transport decoding (chunks joined) and, where `content_encoding` was gzip or deflate, `body` is the inflated and
     `wire_body` the received form. `url` is the URL as the sender sees it (public URL, raw path and query).
-    `documents` are the certificates or keys that its scheme asked for, by their URL.
+    `client_certificate` is what a trusted proxy says of the sender's certificate, empty where none does. `documents`
+    are the certificates or keys that its scheme asked for, by their URL.
     """
 
     method: str
@@ -25,6 +26,7 @@ class RawRequest:
     client_ip: str
     url: str
     received_at: datetime
+    client_certificate: str = ""
     documents: Mapping[str, bytes] = field(default_factory=dict)
 
     def header(self, name: str) -> str | None:

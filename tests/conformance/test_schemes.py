@@ -75,7 +75,8 @@ def bit_changes(text: str, start: int = 0) -> Iterator[str]:
 
 
 def test_every_scheme_with_a_secret_has_a_recording():
-    elsewhere = {"none", "aws-sns", "paypal", "python"}  # `test_certificate_schemes.py`, `test_python_function.py`
+    # `test_certificate_schemes.py`, `test_client_certificate.py`, `test_python_function.py`
+    elsewhere = {"none", "aws-sns", "paypal", "client-certificate", "python"}
     assert {recording.verification["scheme"] for recording in RECORDINGS} | elsewhere == set(SCHEMES)
 
 
