@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 from datetime import datetime, timedelta
 
@@ -34,4 +33,4 @@ class Tickets:
 
     def _sign(self, delivery_id: str, expires: str) -> str:
         message = f"status\n{delivery_id}\n{expires}".encode("utf-8", "replace")
-        return base64.urlsafe_b64encode(hmac.digest(self._key, message, hashlib.sha256)).rstrip(b"=").decode()
+        return base64.urlsafe_b64encode(hmac.new(self._key, message, "sha256").digest()).rstrip(b"=").decode()

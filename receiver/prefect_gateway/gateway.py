@@ -161,7 +161,7 @@ class PrefectGateway:
             event=EventNameFilter(prefix=[_RUN_RESOURCE]),
             related=EventRelatedFilter(id=[f"prefect.tag.{RUN_TAG}"]),
         )
-        async with aclosing(_events(wanted)) as events:
+        async with aclosing(self._events(wanted)) as events:
             async for event in events:
                 if (state := _state_in(event)) is not None:
                     yield state
@@ -169,10 +169,26 @@ class PrefectGateway:
     async def replies(self) -> AsyncGenerator[ReplyEvent, None]:
         """Replies of flows as they are sent. Ends or raises `PrefectUnavailable` when the stream breaks."""
         wanted = EventFilter(event=EventNameFilter(name=[REPLY_EVENT]))
-        async with aclosing(_events(wanted)) as events:
+        async with aclosing(self._events(wanted)) as events:
             async for event in events:
                 if (reply := _reply_in(event.resource.id, event.payload)) is not None:
                     yield reply
+
+    async def _events(self, wanted: EventFilter) -> AsyncGenerator[Event, None]:
+        # A subscriber reads all trusted authorities before it connects: while Prefect is away, each try would hold up
+        # every request for 50 ms.
+        if not await self.healthy():
+            raise PrefectUnavailable("the events stream cannot be opened: Prefect does not answer")
+        subscriber = get_events_subscriber(filter=wanted, reconnection_attempts=0)
+        try:
+            async with AsyncExitStack() as stack:
+                # Before it is opened: one that fails or is cancelled half-way leaves its connection open.
+                stack.push_async_exit(subscriber)
+                await subscriber.__aenter__()
+                async for event in subscriber:
+                    yield event
+        except Exception as error:  # noqa: BLE001 (the subscriber raises bare Exception beside websockets' and OS errors)
+            raise PrefectUnavailable(f"the events stream broke: {type(error).__name__}") from None
 
     async def find_replies(self, delivery_id: str) -> list[ReplyEvent]:
         """A delivery's replies among the events that Prefect keeps, the latest attempt's first: for one not heard."""
@@ -229,19 +245,6 @@ class PrefectGateway:
             ) from None
         except (httpx.HTTPError, PrefectHTTPStatusError) as error:
             raise PrefectUnavailable(_without_parameters(error)) from None
-
-
-async def _events(wanted: EventFilter) -> AsyncGenerator[Event, None]:
-    subscriber = get_events_subscriber(filter=wanted, reconnection_attempts=0)
-    try:
-        async with AsyncExitStack() as stack:
-            # Before it is opened: one that fails or is cancelled half-way leaves its connection open.
-            stack.push_async_exit(subscriber)
-            await subscriber.__aenter__()
-            async for event in subscriber:
-                yield event
-    except Exception as error:  # noqa: BLE001 (the subscriber raises bare Exception beside websockets' and OS errors)
-        raise PrefectUnavailable(f"the events stream broke: {type(error).__name__}") from None
 
 
 def _reply_in(resource_id: str, payload: Mapping[str, Any]) -> ReplyEvent | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from http import HTTPStatus
 
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from receiver.prefect_gateway import Handover, Outcome, PrefectGateway
@@ -49,7 +51,11 @@ async def test_a_stop_while_the_events_are_being_opened_leaves_no_connection_ope
         await connection.wait_closed()
         closed.set()
 
-    async with serve(prefect, "127.0.0.1", 0, subprotocols=[Subprotocol("prefect")]) as server:
+    def answers(connection: ServerConnection, request: Request) -> Response | None:
+        return None if request.path.endswith("/events/out") else connection.respond(HTTPStatus.OK, "true")
+
+    protocols = [Subprotocol("prefect")]
+    async with serve(prefect, "127.0.0.1", 0, subprotocols=protocols, process_request=answers) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         with temporary_settings(updates={PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
             async with PrefectGateway() as gateway, asyncio.timeout(20):
