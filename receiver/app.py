@@ -207,7 +207,9 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
                     keys=keys,
                     vault=vault,
                     parameter_rules=deployments.rules,
-                    receiver=ReceiverFacts(public_url=settings.http.public_url),
+                    receiver=ReceiverFacts(
+                        public_url=settings.http.public_url, admin_apart=settings.http.admin_port is not None
+                    ),
                     now=lambda: datetime.now(UTC),
                 ),
                 documents=contexts.document,

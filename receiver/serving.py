@@ -11,19 +11,21 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from receiver.app import create_app
 from receiver.contract.errors import WebhooksError
 from receiver.http_protocol import BoundedHttp, Front
 from receiver.ingress.request_log import RequestLog
 from receiver.settings import Settings
+from receiver.sides import AdminSide, PublicSide
 
 log = logging.getLogger(__name__)
 
@@ -40,12 +42,15 @@ def run(settings: Settings) -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it names each URL at INFO
     try:
         settings.state.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        listening = _listen(settings.http.host, settings.http.port)
-        settings = _with_port(settings, listening.getsockname()[1])
+        http = settings.http
+        sockets = {"port": _listen(http.host, http.port, "WEBHOOKS_PORT")}
+        if http.admin_port is not None:
+            sockets["admin_port"] = _listen(http.admin_host, http.admin_port, "WEBHOOKS_ADMIN_PORT")
+        settings = _with_ports(settings, {name: each.getsockname()[1] for name, each in sockets.items()})
         for number in (signal.SIGINT, signal.SIGTERM):
             # uvicorn raises a signal that stopped it once more at its end, which is to be this function's end instead.
             signal.signal(number, _stopped)
-        _Server(create_app(settings), settings).run(sockets=[listening])
+        _Server(create_app(settings), settings).run(sockets=list(sockets.values()))
     except (OSError, WebhooksError) as error:
         print(f"webhooks: {error}", file=sys.stderr)  # noqa: T201 (the command's answer)
         return 1
@@ -56,29 +61,32 @@ class _Server(uvicorn.Server):
     """uvicorn, which opens and closes the app itself: what goes wrong then is an exception of `run`."""
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
-        super().__init__(_config(app))
+        apart = settings.http.admin_port is not None
+        https = settings.http.base_url.startswith("https://")
+        sides: list[ASGIApp] = [PublicSide(app, https=https), AdminSide(app, https=https)] if apart else [app]
+        self._sides = [_config(side) for side in sides]
+        super().__init__(self._sides[0])
         self._app = app
         self._settings = settings
         self._opened = AsyncExitStack()
-        limits = settings.limits
-        self._front = Front(
-            head_seconds=limits.head_seconds,
-            body_seconds=limits.body_seconds,
-            max_connections=_connections_possible(limits.max_connections),
-            log=RequestLog(),
-        )
+        self._possible = _connections_possible(settings.limits.max_connections)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the app, then take connections and say where."""
         await self._opened.enter_async_context(self._app.router.lifespan_context(self._app))
         await self.lifespan.startup()
-        loop = asyncio.get_running_loop()
+        loop, request_log, limits = asyncio.get_running_loop(), RequestLog(), self._settings.limits
         self.servers = []
-        for each in sockets or []:
-            speak = partial(
-                BoundedHttp, self._front, config=self.config, server_state=self.server_state, app_state={}, _loop=loop
+        for listening, config in zip(sockets or [], self._sides, strict=True):
+            front = Front(
+                head_seconds=limits.head_seconds,
+                body_seconds=limits.body_seconds,
+                max_connections=self._possible,
+                log=request_log,
             )
-            self.servers.append(await loop.create_server(speak, sock=each, backlog=self.config.backlog))
+            uvicorns = {"config": config, "server_state": self.server_state, "app_state": {}, "_loop": loop}
+            speak = partial(BoundedHttp, front, **uvicorns)
+            self.servers.append(await loop.create_server(speak, sock=listening, backlog=config.backlog))
         self.started = True
         # Not earlier: another receiver of this home, whose address it is, may be why ours could not open.
         self._opened.enter_context(_announced(self._settings))
@@ -105,7 +113,7 @@ class _Server(uvicorn.Server):
             await self._opened.aclose()
 
 
-def _config(app: FastAPI) -> uvicorn.Config:
+def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         ws="none",
@@ -139,12 +147,12 @@ def _stopped(number: int, frame: FrameType | None) -> None:
     """A signal that has had its effect already."""
 
 
-def _with_port(settings: Settings, port: int) -> Settings:
-    """The settings with the port that was found where 0 asked for any free one."""
-    return settings.model_copy(update={"http": settings.http.model_copy(update={"port": port})})
+def _with_ports(settings: Settings, ports: Mapping[str, int]) -> Settings:
+    """The settings with the ports that were found where 0 asked for any free one."""
+    return settings.model_copy(update={"http": settings.http.model_copy(update=dict(ports))})
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, setting: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -153,7 +161,8 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         raise WebhooksError(
-            f"cannot listen on {host}:{port}: {error.strerror}. Set WEBHOOKS_PORT or WEBHOOKS_HOST to a free one."
+            f"cannot listen on {host}:{port}: {error.strerror}. "
+            f"Set {setting} or {setting.replace('PORT', 'HOST')} to a free one."
         ) from None
     listening.set_inheritable(True)
     return listening
@@ -163,7 +172,7 @@ def _listen(host: str, port: int) -> socket.socket:
 def _announced(settings: Settings) -> Iterator[None]:
     """`{"url", "pid", "prefect_api_url"}` in the home, for `webhooks deliveries`, `deploy` and the like."""
     text = json.dumps(
-        {"url": settings.http.local_url, "pid": os.getpid(), "prefect_api_url": os.environ.get("PREFECT_API_URL")}
+        {"url": settings.http.admin_url, "pid": os.getpid(), "prefect_api_url": os.environ.get("PREFECT_API_URL")}
     )
     file = settings.state.home / "receiver.json"
     file.write_text(text, encoding="utf-8")

@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from receiver.contract.errors import WebhooksError
 from receiver.contract.quantities import format_rate, parse_rate
 
+_LOOPBACK = "127.0.0.1"
 _CONFIG = SettingsConfigDict(
     env_prefix="WEBHOOKS_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
 )
@@ -24,6 +25,11 @@ def find_home(start: Path | None = None) -> Path:
         if (folder / ".webhooks").is_dir():
             return folder / ".webhooks"
     return start / ".webhooks"
+
+
+def _address(host: str, port: int) -> str:
+    host = _LOOPBACK if host in {"0.0.0.0", "::"} else host  # noqa: S104 (compared, not bound)
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 class HomeSettings(BaseSettings):
@@ -57,7 +63,9 @@ class HttpSettings(BaseSettings):
         default=None, description="The receiver's address as senders see it, e.g. `https://hooks.example.com`."
     )
     internal_url: str | None = Field(
-        default=None, description="The receiver's address as flows see it. Default: host and port."
+        default=None,
+        description="The receiver's address as flows see it, of its admin port where there is one. Default: the "
+        "address on this machine.",
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
@@ -68,15 +76,24 @@ class HttpSettings(BaseSettings):
         default=None, description="API key with scope `admin`, taken instead of a generated one."
     )
 
-    admin_host: None = Field(default=None, description="Not available yet: where the admin API listens alone.")
-    admin_port: None = Field(default=None, description="Not available yet: where the admin API listens alone.")
+    admin_host: str = Field(default=_LOOPBACK, description="Address the admin port listens on.")
+    admin_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        validate_default=True,
+        description="Port of the admin API and all else that is not public; `WEBHOOKS_PORT` then serves the public "
+        "routes only. Default: one port for all.",
+    )
 
-    @field_validator("admin_host", "admin_port", mode="before")
+    @field_validator("admin_port")
     @classmethod
-    def _later(cls, value: object) -> object:
-        # Ignored, it would leave the admin API open where its owner believes it closed.
-        if value is not None:
-            raise ValueError("is not available yet; leave it out, and keep /api/admin from strangers in the proxy")
+    def _apart(cls, value: int | None, info: ValidationInfo) -> int | None:
+        # Ignored, an address alone would leave the admin API open where its owner believes it closed.
+        if value is None and info.data.get("admin_host", _LOOPBACK) != _LOOPBACK:
+            raise ValueError("is missing: WEBHOOKS_ADMIN_HOST alone opens no port")
+        if value and value == info.data.get("port"):
+            raise ValueError("has to be another one than WEBHOOKS_PORT")
         return value
 
     @field_validator("trusted_proxies", mode="before")
@@ -87,8 +104,12 @@ class HttpSettings(BaseSettings):
     @property
     def local_url(self) -> str:
         """The address on this machine, e.g. `http://127.0.0.1:8000`."""
-        host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 (compared, not bound)
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return _address(self.host, self.port)
+
+    @property
+    def admin_url(self) -> str:
+        """Where commands and flows on this machine speak to the receiver: the admin port where there is one."""
+        return self.local_url if self.admin_port is None else _address(self.admin_host, self.admin_port)
 
     @property
     def base_url(self) -> str:

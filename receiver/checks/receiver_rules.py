@@ -26,7 +26,8 @@ def admin_not_apart(situation: Situation) -> Iterator[Finding]:
             level=Level.WARNING,
             subject=RECEIVER,
             problem="WEBHOOKS_PUBLIC_URL is set, and the admin API listens on the same port as the webhooks",
-            remedy="In the proxy, let /api/webhooks/ and /api/deliveries/ pass and nothing else.",
+            remedy="Give it a port of its own with WEBHOOKS_ADMIN_PORT; or let the proxy pass /api/webhooks/, "
+            "/api/deliveries/ and /api/approvals/ and nothing else.",
         )
 
 

@@ -85,6 +85,8 @@ def _ports(settings: Settings) -> Iterator[Finding]:
     from receiver.supervisor.preflight import take_port
 
     wanted = [(settings.http.host, settings.http.port, "WEBHOOKS_PORT")]
+    if settings.http.admin_port is not None:
+        wanted.append((settings.http.admin_host, settings.http.admin_port, "WEBHOOKS_ADMIN_PORT"))
     if not os.environ.get("PREFECT_API_URL"):  # else `up` starts none
         wanted.append(("127.0.0.1", settings.supervisor.prefect_port, "WEBHOOKS_PREFECT_PORT"))
     for host, port, setting in wanted:

@@ -184,7 +184,7 @@ def _connection_of_this_shell() -> Connection:
     from receiver.settings import load_settings
 
     settings = load_settings()
-    return find_connection(os.environ, settings.state.home, settings.http.local_url)
+    return find_connection(os.environ, settings.state.home, settings.http.admin_url)
 
 
 @contextmanager

@@ -55,21 +55,27 @@ def outside_environment() -> dict[str, str]:
 async def _run(settings: Settings, project: Path, reload: bool, outside: Mapping[str, str], terminal: Terminal) -> None:
     home = open_home(settings.state.home)
     port = take_port(settings.http.host, settings.http.port, "WEBHOOKS_PORT")
+    http = settings.http.model_copy(update={"public_url": None, "port": port})
+    if apart := http.admin_port is not None:
+        admin_port = take_port(http.admin_host, http.admin_port, "WEBHOOKS_ADMIN_PORT")
+        http = http.model_copy(update={"admin_port": admin_port})
     prefect = _prefect(settings, outside, home)
-    if port == prefect.port:
+    if prefect.port in {http.port, http.admin_port} and prefect.port is not None:
         raise CannotRun(
-            f"The receiver and Prefect's server cannot both listen on port {port}.",
-            "Set WEBHOOKS_PORT and WEBHOOKS_PREFECT_PORT to different ports.",
+            f"The receiver and Prefect's server cannot both listen on port {prefect.port}.",
+            "Set WEBHOOKS_PORT, WEBHOOKS_ADMIN_PORT and WEBHOOKS_PREFECT_PORT to different ports.",
         )
     admin_key, is_new = _admin_key(settings, home)
-    local = settings.http.model_copy(update={"public_url": None, "port": port})
     around = Surroundings(
         outside=outside,
         home=home.path,
         project=project,
         host=settings.http.host,
         port=port,
-        base_url=local.base_url,
+        base_url=http.local_url,
+        admin_host=http.admin_host,
+        admin_port=http.admin_port,
+        admin_url=http.admin_url if apart else None,
         admin_key=admin_key,
         prefect_url=prefect.url,
         prefect_port=prefect.port,
@@ -77,7 +83,7 @@ async def _run(settings: Settings, project: Path, reload: bool, outside: Mapping
         reload=reload,
     )
     database = await asyncio.to_thread(_database, settings, outside, home, terminal) if prefect.port else None
-    receiver_api, flow_key = ReceiverApi(around.base_url, admin_key), FlowKey(home.path / "flows.key")
+    receiver_api, flow_key = ReceiverApi(around.control_url, admin_key), FlowKey(home.path / "flows.key")
     api = PrefectApi(prefect.url, prefect.auth, bearer=outside.get("PREFECT_API_KEY"), trust_env=prefect.port is None)
     deeds = plan.Deeds(
         reach_prefect=api.require,
@@ -89,6 +95,7 @@ async def _run(settings: Settings, project: Path, reload: bool, outside: Mapping
     async def show_panel(failed: list[str]) -> None:
         running = Running(
             base_url=around.base_url,
+            admin_url=around.admin_url,
             prefect_ui=prefect.url.removesuffix("/api"),
             auth_file=home.prefect_auth_file if prefect.auth_is_kept else None,
             admin_key_file=None if settings.http.admin_key else home.admin_key_file,

@@ -33,6 +33,13 @@ class Surroundings:
     base_url: str
     """Where the receiver answers on this machine."""
 
+    admin_host: str = "127.0.0.1"
+    admin_port: int | None = None
+    """The port of the admin API alone, None when it shares the other."""
+
+    admin_url: str | None = None
+    """Where the admin API answers on this machine when it has a port of its own."""
+
     admin_key: str = field(repr=False)
     prefect_url: str
     """Prefect's API, ending in `/api`."""
@@ -43,6 +50,11 @@ class Surroundings:
     prefect_auth: str | None = field(repr=False)
     reload: bool = False
     """Whether the worker imports flows again when their code changes."""
+
+    @property
+    def control_url(self) -> str:
+        """Where we, commands and flows speak to the receiver."""
+        return self.admin_url or self.base_url
 
 
 def common(around: Surroundings) -> dict[str, str]:
@@ -61,7 +73,9 @@ def common(around: Surroundings) -> dict[str, str]:
         "WEBHOOKS_PROJECT": str(around.project),
         "WEBHOOKS_HOST": around.host,
         "WEBHOOKS_PORT": str(around.port),
-        "WEBHOOKS_URL": around.base_url,
+        "WEBHOOKS_URL": around.control_url,
+        **({"WEBHOOKS_ADMIN_HOST": around.admin_host} if around.admin_port is not None else {}),
+        **({"WEBHOOKS_ADMIN_PORT": str(around.admin_port)} if around.admin_port is not None else {}),
         "PREFECT_HOME": str(around.home / "prefect"),
         "PREFECT_API_URL": around.prefect_url,
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",

@@ -17,6 +17,9 @@ class Running:
     """What runs, and what a person has to know of it."""
 
     base_url: str
+    admin_url: str | None = None
+    """The admin API's own address, None when it shares the receiver's."""
+
     prefect_ui: str
     auth_file: Path | None
     """Where the auth string of Prefect's API is; None when it was given to us or there is none."""
@@ -35,7 +38,10 @@ class Running:
 
 def whereabouts(running: Running) -> Text:
     """Where everything is: lines of `label  value`."""
-    rows = [("Receiver", running.base_url), ("Prefect", running.prefect_ui)]
+    rows = [("Receiver", running.base_url)]
+    if running.admin_url:
+        rows.append(("Admin API", running.admin_url))
+    rows.append(("Prefect", running.prefect_ui))
     if running.auth_file:
         rows.append(("", f"its password is the line in {_short(running.auth_file, running)}"))
     if running.admin_key_file:

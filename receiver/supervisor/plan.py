@@ -99,7 +99,7 @@ def _ours(around: Surroundings, held: tuple[int, ...]) -> list[Step]:
             command=_python("-m", "receiver.cli", "serve", around=around, held=held, grace=20),
             env=environment.receiver(around),
             needs=("prefect",),
-            probe=answers_at(f"{around.base_url}/health/ready"),
+            probe=answers_at(f"{around.control_url}/health/ready"),
         ),
         Part(
             name="worker",
@@ -146,7 +146,7 @@ def _jobs(around: Surroundings, deeds: Deeds, held: tuple[int, ...]) -> list[Ste
 
 def flows_reach(around: Surroundings) -> str:
     """The receiver's address as flows see it."""
-    return around.outside.get("WEBHOOKS_INTERNAL_URL") or around.base_url
+    return around.outside.get("WEBHOOKS_INTERNAL_URL") or around.control_url
 
 
 def _python(*words: str, around: Surroundings, held: tuple[int, ...], grace: float = 5) -> Command:

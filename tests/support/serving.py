@@ -23,16 +23,17 @@ from tests.support.waiting import wait_until
 
 @dataclass
 class Serving:
-    """A started `webhooks serve`: its process, its address, its home."""
+    """A started `webhooks serve`: its process, its address, its home. `admin` speaks to its admin port."""
 
     process: subprocess.Popen[bytes]
     http: httpx.Client
+    admin: httpx.Client
     port: int
     home: Path
 
     def define(self, key: str, **fields: Any) -> None:
         body = {"key": key, "deployment": "none/none", "verification": {"scheme": "none"}, **fields}
-        answer = self.http.post("/api/admin/webhooks", json=body, headers={"Authorization": f"Bearer {ADMIN_KEY}"})
+        answer = self.admin.post("/api/admin/webhooks", json=body)
         assert answer.status_code == 201, answer.text
 
     def stop(self, number: int = signal.SIGTERM) -> int:
@@ -46,8 +47,7 @@ class Serving:
         return [json.loads(line) for line in (self.home / "stdout").read_text().splitlines()]
 
     def stored(self, **filters: str) -> list[dict[str, Any]]:
-        headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
-        return list(self.http.get("/api/admin/deliveries", headers=headers, params=filters).json()["items"])
+        return list(self.admin.get("/api/admin/deliveries", params=filters).json()["items"])
 
     def raw(self, head: str, body: bytes = b"") -> bytes:
         """What comes back for these bytes until the receiver closes the connection."""
@@ -81,8 +81,12 @@ def serving(home: Path, **more: str) -> Iterator[Serving]:
             stderr=err,
         )
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as http:
-            started = Serving(process, http, port, home)
+        admin_port, bearer = more.get("WEBHOOKS_ADMIN_PORT", port), {"Authorization": f"Bearer {ADMIN_KEY}"}
+        with (
+            httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as http,
+            httpx.Client(base_url=f"http://127.0.0.1:{admin_port}", timeout=120, headers=bearer) as admin,
+        ):
+            started = Serving(process, http, admin, port, home)
             wait_until(lambda: process.poll() is not None or _lives(http), 60, what="the receiver answers")
             assert process.poll() is None, started.said()
             yield started

@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from receiver.contract.errors import WebhooksError
 from receiver.settings import HomeSettings, HttpSettings, find_home, load_settings
@@ -33,11 +32,26 @@ def test_the_public_address_is_the_one_given_else_where_we_listen(host: str, pub
     assert HttpSettings(host=host, public_url=public).base_url == expected
 
 
-@pytest.mark.parametrize("name", ["WEBHOOKS_ADMIN_PORT", "WEBHOOKS_ADMIN_HOST"])
-def test_a_setting_that_does_not_work_yet_is_refused_not_ignored(monkeypatch: pytest.MonkeyPatch, name: str):
-    monkeypatch.setenv(name, "9000")
-    with pytest.raises(ValidationError, match="not available yet"):
-        HttpSettings()
+def test_commands_and_flows_speak_to_the_admin_port_where_there_is_one():
+    assert HttpSettings(host="0.0.0.0").admin_url == "http://127.0.0.1:8000"
+    apart = HttpSettings(host="0.0.0.0", admin_host="::", admin_port=9000)
+    assert (apart.local_url, apart.admin_url) == ("http://127.0.0.1:8000", "http://127.0.0.1:9000")
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"WEBHOOKS_ADMIN_HOST": "10.0.0.1"}, "WEBHOOKS_ADMIN_PORT is missing"),
+        ({"WEBHOOKS_ADMIN_PORT": "8000"}, "WEBHOOKS_ADMIN_PORT has to be another one than WEBHOOKS_PORT"),
+    ],
+)
+def test_an_admin_port_that_would_not_be_apart_is_refused(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], problem: str
+):
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(WebhooksError, match=problem):
+        load_settings()
 
 
 def test_a_database_url_is_not_shown(monkeypatch: pytest.MonkeyPatch):

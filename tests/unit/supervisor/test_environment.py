@@ -56,6 +56,13 @@ def test_every_child_is_told_explicitly_where_everything_is(child: str) -> None:
     assert "PREFECT_PROFILE" not in env
 
 
+def test_where_the_admin_api_is_apart_commands_and_the_receiver_are_told_so() -> None:
+    apart = around(admin_port=9000, admin_url="http://127.0.0.1:9000")
+    assert environment.receiver(apart)["WEBHOOKS_ADMIN_PORT"] == "9000"
+    assert environment.command_line(apart)["WEBHOOKS_URL"] == "http://127.0.0.1:9000"
+    assert "WEBHOOKS_ADMIN_PORT" not in environment.receiver(around())
+
+
 def test_the_worker_and_its_flows_get_no_secret_but_prefects() -> None:
     env = environment.worker(around())
     assert env["PREFECT_API_AUTH_STRING"] == "webhooks:auth"

@@ -55,6 +55,10 @@ def test_the_panel_names_addresses_and_files() -> None:
     assert "in state/admin.key" in whereabouts(running(admin_key_file=Path("/home/project/state/admin.key"))).plain
 
 
+def test_an_admin_api_with_a_port_of_its_own_is_named() -> None:
+    assert "http://127.0.0.1:9000" in whereabouts(running(admin_url="http://127.0.0.1:9000")).plain
+
+
 def test_what_is_to_be_pasted_stands_alone_on_its_line() -> None:
     lines = next_steps(running()).plain.splitlines()
     assert try_line([OPEN], BASE) in lines

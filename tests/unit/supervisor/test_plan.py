@@ -8,6 +8,12 @@ from receiver.supervisor.plan import INTAKE, STOP_ORDER, Database, Deeds, flows_
 from tests.unit.supervisor.test_environment import OUTSIDE, around
 
 
+def test_flows_reach_the_admin_port_unless_they_are_told_another_address() -> None:
+    assert flows_reach(around(admin_url="http://127.0.0.1:9000")) == "http://127.0.0.1:9000"
+    outside = {**OUTSIDE, "WEBHOOKS_INTERNAL_URL": "http://10.0.0.5:9000"}
+    assert flows_reach(around(outside=outside, admin_url="http://127.0.0.1:9000")) == "http://10.0.0.5:9000"
+
+
 async def nothing() -> None:
     return None
 
