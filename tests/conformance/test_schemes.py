@@ -19,7 +19,7 @@ from receiver.ingress.redact import redact
 from receiver.ingress.request import RawRequest
 from receiver.ingress.verify import SCHEMES, Scheme, Secrets, build_scheme
 from receiver.testing.sender import sign as sign_in_a_test
-from tests.conformance.schemes import NOW, Recording, load_recordings, make_request, with_body, with_values
+from tests.conformance.schemes import NOW, Recording, load_recordings, make_request, value_at, with_body, with_values
 
 RECORDINGS = load_recordings()
 TIMED = [recording for recording in RECORDINGS if recording.moment]
@@ -121,6 +121,9 @@ def test_every_single_bit_of_what_is_signed_matters(recording: Recording):
     for name in recording.signed_headers:
         for changed in bit_changes(dict(request.headers)[name]):
             refusal(recording, with_values(request, ("header", name), changed))
+    for place in recording.signed_places:
+        for changed in bit_changes(value_at(request, place)):
+            refusal(recording, with_values(request, place, changed))
 
 
 @every_scheme
@@ -155,9 +158,9 @@ def test_nothing_and_an_empty_text_are_refused_as_missing(recording: Recording):
     assert refusal(recording, recording.plain) in MISSING
     assert refusal(recording, recording.with_proof(request)) in MISSING
     assert refusal(recording, recording.with_proof(request, "")) in MISSING
-    for name in recording.signed_headers:
-        refusal(recording, with_values(request, ("header", name)))
-        refusal(recording, with_values(request, ("header", name), ""))
+    for place in [*(("header", name) for name in recording.signed_headers), *recording.signed_places]:
+        refusal(recording, with_values(request, place))
+        refusal(recording, with_values(request, place, ""))
 
 
 @every_scheme
@@ -199,6 +202,17 @@ def test_the_same_place_twice_must_say_the_same(recording: Recording):
     other = recording.proof_text(recording.signed(recording.other_secret))
     assert refusal(recording, recording.with_proof(request, good, other)) in MALFORMED
     assert refusal(recording, recording.with_proof(request, other, good)) in MALFORMED
+
+
+@every_scheme
+def test_what_is_signed_must_not_come_twice_with_different_values(recording: Recording):
+    request, scheme, secrets = recording.signed(), scheme_of(recording), Secrets(recording.secret)
+    for place in [*(("header", name) for name in recording.signed_headers), *recording.signed_places]:
+        if place[0] in IN_PLACES:
+            good = value_at(request, place)
+            assert scheme.verify(with_values(request, place, good, good), secrets, NOW).secret == "current"
+            refusal(recording, with_values(request, place, good, "1"))
+            refusal(recording, with_values(request, place, "1", good))
 
 
 @every_timed_scheme

@@ -30,7 +30,8 @@ class Recording:
 
     `proof` is where the credential or signature travels; case does not matter in its first `ignored_start` characters.
     `moment`: it signs when it was sent, for `tolerance` seconds. `signed_headers`: other headers it signs, a
-    timestamp's last; `timed_in_body`: the timestamp stands in the body. `signs_url`: method-independent, the URL too.
+    timestamp's last; `signed_places`: what it signs elsewhere. `timed_in_body`: the timestamp stands there.
+    `signs_url`: method-independent, the URL too.
     `bad_secrets` are values that are no secret for this scheme, besides empty ones. `varies`: two signatures of one
     request need not be alike. `sender_alone_signs`: the secret is a public key.
     """
@@ -50,6 +51,7 @@ class Recording:
     timed_in_body: bool = False
     refuses_future: bool = False
     signed_headers: tuple[str, ...] = ()
+    signed_places: tuple[Place, ...] = ()
     handshake: RawRequest | None = None
     handshake_answer: bytes = b""
     bad_secrets: tuple[str, ...] = ()

@@ -14,6 +14,10 @@ _KEY, _OTHER = "k-5f2e9b07c1d84a36", "k-0c77d2a1b94e6f58"
 _META, _OTHER_META = ('{"app_secret": "app-1", "verify_token": "tok"}', '{"app_secret": "app-2", "verify_token": "x"}')
 _PAIRS, _OTHER_PAIRS = '{"key1": "value-one", "key2": "value-two"}', '{"key1": "value-ONE", "key2": "value-two"}'
 _ADYEN_ITEM = "notificationItems.0.NotificationRequestItem"
+_ADYEN_SIGNED = (
+    *("pspReference", "merchantAccountCode", "merchantReference", "amount.value", "amount.currency", "eventCode"),
+    "success",
+)
 _ADYEN = (
     b'{"live":"false","notificationItems":[{"NotificationRequestItem":{"pspReference":"P1","merchantAccountCode":"M",'
     b'"merchantReference":"R","amount":{"value":1130,"currency":"EUR"},"eventCode":"CAPTURE","success":"true",'
@@ -123,6 +127,7 @@ RECORDINGS = (
         plain=make_request(b'{"event-data":{"id":"1"}}'),
         signer=_mailgun,
         proof=("body", "signature.signature"),
+        signed_places=(("body", "signature.timestamp"), ("body", "signature.token")),
         moment=True,
         timed_in_body=True,
         refuses_future=True,
@@ -136,6 +141,7 @@ RECORDINGS = (
         plain=make_request(_ADYEN),
         signer=_adyen,
         proof=("body", f"{_ADYEN_ITEM}.additionalData.hmacSignature"),
+        signed_places=tuple(("body", f"{_ADYEN_ITEM}.{name}") for name in _ADYEN_SIGNED),
         bad_secrets=("no hexadecimal",),
     ),
 )

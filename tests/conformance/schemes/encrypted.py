@@ -124,6 +124,11 @@ def _corporate(
         plain=plain,
         signer=signer,
         proof=("query", "msg_signature"),
+        signed_places=(
+            ("query", "timestamp"),
+            ("query", "nonce"),
+            *([("body", "encrypt")] if "XML" not in id_ else []),
+        ),
         bad_secrets=_INCOMPLETE,
         varies=True,
     )
