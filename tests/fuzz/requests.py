@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from contextlib import suppress
@@ -10,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from receiver.contract.envelope import encode_envelope
 from receiver.contract.errors import Refused, Unverified
@@ -74,7 +76,10 @@ def _certified() -> list[Case]:
     )
     messages = tuple(sns_request(each) for each in (sns(), sns("1", Subject=None), subscription))
     topic, paypal = {"scheme": "aws-sns", "topic_arn": TOPIC}, {"scheme": "paypal", "webhook_id": WEBHOOK_ID}
+    shown = base64.b64encode(certificate("sns.amazonaws.com").public_bytes(Encoding.DER)).decode()
+    client = {"scheme": "client-certificate", "subjects": ["CN=sns.amazonaws.com"]}
     return [
+        Case("client-certificate", client, None, (replace(make_request(b"{}"), client_certificate=f":{shown}:"),)),
         Case("aws-sns", topic, None, messages, pem(certificate("sns.amazonaws.com"))),
         Case("paypal", {**paypal, "chain": "leaf"}, None, (paypal_request(),), pem(certificate(PAYPAL_NAME))),
         Case("paypal, its chain too", paypal, None, (paypal_request(),), pem(certificate(PAYPAL_NAME))),

@@ -9,6 +9,8 @@ from receiver.ingress.request import RawRequest
 from tests.conformance.schemes import NOW
 
 _BETWEEN = b"\n%%\n"
+_CERTIFICATE = "client-cert"
+"""Under this name an input holds what a trusted proxy says of a certificate."""
 
 
 def joined(*fields: bytes | str) -> bytes:
@@ -39,6 +41,7 @@ def to_bytes(request: RawRequest) -> bytes:
     """A request as an input: request line, the URL its sender sees, headers, an empty line, the body."""
     lines = [f"{request.method} {request.path}?{request.query_string}", request.url]
     lines += [f"{name}: {value}" for name, value in request.headers]
+    lines += [f"{_CERTIFICATE}: {request.client_certificate}"] if request.client_certificate else []
     return "\n".join([*lines, "", ""]).encode("latin-1", "replace") + request.wire_body
 
 
@@ -56,10 +59,11 @@ def from_bytes(data: bytes) -> RawRequest:
         method=method,
         path=path,
         query_string=query,
-        headers=tuple(headers),
+        headers=tuple(pair for pair in headers if pair[0] != _CERTIFICATE),
         body=body,
         wire_body=body,
         client_ip="192.0.2.1",
         url=url,
         received_at=NOW,
+        client_certificate=next((value for name, value in headers if name == _CERTIFICATE), ""),
     )
