@@ -34,7 +34,7 @@ class Database:
         self._reading: Engine = reader_engine(address)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="inbox reader")
         self._writing: Engine = writer_engine(address)
-        self._writer = Writer(self._writing)
+        self._writer = Writer(self._writing, shared=lock is None)
         self._writer.start()
 
     @classmethod

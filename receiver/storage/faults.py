@@ -21,6 +21,8 @@ _SQLITE = {
 }
 _POSTGRES_CLASSES = ("08", "53", "57P", "58", "XX")
 """SQLSTATE: connection, resources (disk full too), operator, system, internal."""
+_POSTGRES_YIELDED = {"40001", "40P01"}
+"""Two transactions that cannot be made to follow each other, a deadlock."""
 _POSTGRES_CODES = {"25006", "40P01", "55P03", "57014"}
 """A standby that takes no writes, a deadlock, a lock that was not given in time, a statement that took too long."""
 
@@ -43,6 +45,12 @@ def is_unavailable(error: BaseException) -> bool:
             return isinstance(cause, psycopg.OperationalError)
         return state.startswith(_POSTGRES_CLASSES) or state in _POSTGRES_CODES
     return False
+
+
+def is_for_another_try(error: BaseException) -> bool:
+    """Whether the database ended the transaction for the sake of another one: nothing was done, and it may be now."""
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    return isinstance(cause, psycopg.Error) and cause.sqlstate in _POSTGRES_YIELDED
 
 
 def describe(error: BaseException) -> str:

@@ -1,6 +1,8 @@
 """The one thread that writes. What waits together is committed together, and each caller resumes after its own commit.
 
-An event loop hands its work over by a queue and is woken once per group, not once per caller.
+An event loop hands its work over by a queue and is woken once per commit, not once per caller. Where other processes
+write too, each single operation has a commit of its own: two groups that touch the same rows in another order would
+wait for each other until the database ends one of them.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from receiver.storage.errors import StoreUnavailable
-from receiver.storage.faults import describe, is_unavailable
+from receiver.storage.faults import describe, is_for_another_try, is_unavailable
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +27,8 @@ MAX_GROUP = 512
 MAX_GROUP_BYTES = 32 * 1024 * 1024
 MAX_WAITING = 10_000
 MAX_WAITING_BYTES = 256 * 1024 * 1024
+_TRIES = 4
+"""Of a transaction that the database ended because it and another one waited for each other."""
 
 
 @dataclass(slots=True, eq=False)
@@ -41,10 +45,14 @@ class _Job:
 
 
 class Writer:
-    """Owns the connection that writes. `start()` it; `submit()` from any event loop; `stop()` drains it."""
+    """Owns the connection that writes. `start()` it; `submit()` from any event loop; `stop()` drains it.
 
-    def __init__(self, engine: Engine) -> None:
+    `shared`: whether other processes may write to the same database.
+    """
+
+    def __init__(self, engine: Engine, *, shared: bool) -> None:
         self._engine = engine
+        self._shared = shared
         self._connection: Connection | None = None
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -84,9 +92,9 @@ class Writer:
         last = False
         while not last:
             group, last = self._take()
-            if group:
-                self._write(group)
-                self._wake(group)
+            for part in self._commits(group):
+                self._write(part)
+                self._wake(part)
         self._discard()
 
     def _take(self) -> tuple[list[_Job], bool]:
@@ -105,7 +113,13 @@ class Writer:
                 break
         return group, job is None
 
-    def _write(self, group: Sequence[_Job], *, again: bool = True) -> None:
+    def _commits(self, group: list[_Job]) -> list[list[_Job]]:
+        if not group or not self._shared:
+            return [group] if group else []
+        batched = [job for job in group if job.batched]
+        return [*([batched] if batched else []), *([job] for job in group if not job.batched)]
+
+    def _write(self, group: Sequence[_Job], *, again: bool = True, tries: int = _TRIES) -> None:
         """Commit a group and put each job's result or error on it. One that is wrong fails alone."""
         committing = False
         try:
@@ -115,7 +129,9 @@ class Writer:
                 committing = True
                 transaction.commit()
         except Exception as error:  # noqa: BLE001 (whatever a job raises goes to its caller, not to this thread)
-            if is_unavailable(error):
+            if is_for_another_try(error) and tries > 1:
+                self._write(group, again=again, tries=tries - 1)
+            elif is_unavailable(error):
                 self._discard()
                 lost = isinstance(error, DBAPIError) and error.connection_invalidated
                 if lost and again and not committing:

@@ -83,7 +83,7 @@ async def test_runs_of_a_key_follow_each_other_over_two_receivers_and_two_worker
 
         async def all_have_ended() -> bool:
             found = await receivers[1].get("/api/admin/webhooks/ordered")
-            return found.json()["stats"]["by_status"] == {"completed": DELIVERIES}
+            return bool(found.json()["stats"]["by_status"] == {"completed": DELIVERIES})
 
         await eventually(all_have_ended, DEADLINE, what=f"{DELIVERIES} deliveries are completed")
     by_key: dict[str, list[str]] = defaultdict(list)

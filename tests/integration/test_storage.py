@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -40,6 +40,12 @@ async def db(url: str | None, tmp_path: Path) -> AsyncIterator[Database]:
 
 def note(connection: Connection, name: str) -> None:
     connection.execute(text("INSERT INTO note VALUES (:name)"), {"name": name})
+
+
+def batch_of_notes(connection: Connection, names: Sequence[str]) -> list[None]:
+    for name in names:
+        note(connection, name)
+    return [None] * len(names)
 
 
 async def notes(db: Database) -> set[str]:
@@ -205,6 +211,53 @@ async def test_what_waits_together_is_written_as_one_batch(db: Database) -> None
     assert await asyncio.gather(*tasks) == [number * 2 for number in range(50)]
     assert sizes == [50]
     await held.task
+
+
+async def test_receivers_whose_operations_wait_for_each_other_both_get_their_way(
+    postgres: TestPostgres, tmp_path: Path
+) -> None:
+    """The database ends one of two transactions that lock the same rows in another order; that one is done again."""
+    address = postgres.create_database()
+    one, other = Database.open(address, tmp_path), Database.open(address, tmp_path)
+    await one.write(lambda connection: connection.execute(text("CREATE TABLE seat (name TEXT, sat TEXT)")).close())
+    await one.write(lambda connection: connection.execute(text("INSERT INTO seat VALUES ('a', ''), ('b', '')")).close())
+    both_have_one = threading.Barrier(2)
+    tries: list[str] = []
+
+    def sit(who: str, first: str, second: str) -> Callable[[Connection], None]:
+        def take(connection: Connection) -> None:
+            tries.append(who)
+            for seat in (first, second):
+                taken = text("UPDATE seat SET sat = sat || :who WHERE name = :seat")
+                connection.execute(taken, {"who": who, "seat": seat})
+                if seat == first and tries.count(who) == 1:
+                    both_have_one.wait(30)
+
+        return take
+
+    await asyncio.gather(one.write(sit("x", "a", "b")), other.write(sit("y", "b", "a")))
+    sat = await one.read(lambda connection: connection.scalars(text("SELECT sat FROM seat")).all())
+    assert [sorted(each) for each in sat] == [["x", "y"], ["x", "y"]]
+    assert len(tries) > 2
+    await asyncio.gather(one.close(), other.close())
+
+
+async def test_where_others_write_too_what_is_accepted_does_not_share_the_commit_of_what_may_have_to_wait(
+    postgres: TestPostgres, tmp_path: Path
+) -> None:
+    db = Database.open(postgres.create_database(), tmp_path)
+    await db.write(lambda connection: connection.execute(text("CREATE TABLE note (name TEXT UNIQUE)")).close())
+    held, later = Held(db), threading.Event()
+    await asyncio.to_thread(held.begun.wait, 30)
+    slow = asyncio.ensure_future(db.write(lambda _: later.wait(30)))
+    accepted = asyncio.ensure_future(db.write_batched(batch_of_notes, "accepted"))
+    held.let_go.set()
+    await asyncio.wait_for(accepted, 30)
+    assert not slow.done()
+    later.set()
+    assert await slow
+    await held.task
+    await db.close()
 
 
 async def test_an_operation_that_raises_fails_alone_and_leaves_nothing(db: Database) -> None:
