@@ -128,6 +128,7 @@ def test_a_certificate_with_a_part_that_cannot_be_read_is_none():
     for part, broken in (
         (b"\x0c\x11sns.amazonaws.com", b"\x0c\x11sns.amazonaws\xff\xff\xff\xff"),
         (b"260413", b"260443"),
+        (b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x42"),  # its version
     ):
         assert part in good
         assert refusal(SNS, sns_request(sns(), as_pem(good.replace(part, broken)))) is Reason.DOCUMENT_UNAVAILABLE

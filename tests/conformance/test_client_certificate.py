@@ -70,6 +70,7 @@ def test_another_certificate_none_and_what_is_none_are_refused(scheme: Scheme):
     assert refusal(scheme, "") is Reason.CREDENTIAL_MISSING
     for text in (
         BASE64[:-8],
+        base64.b64encode(DER.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x42")).decode(),
         BASE64 + "AAAA",
         f"{BASE64},{BASE64}",
         "x" * 20_000,

@@ -27,7 +27,7 @@ def read_certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
         certificates = tuple(x509.load_pem_x509_certificates(pem))
         for each in certificates:  # the library reads the names when it is asked for them, and fails no earlier
             _ = each.subject
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise Unverified(Reason.DOCUMENT_UNAVAILABLE, "what was fetched is no certificate") from None
     return certificates
 

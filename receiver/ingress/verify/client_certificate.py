@@ -115,7 +115,7 @@ def _read(text: str) -> x509.Certificate:
     """A certificate as proxies write it: `:base64:` (RFC 9440), PEM (escaped, in one line or not), bare base64."""
     try:
         return x509.load_der_x509_certificate(_der(text))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, x509.InvalidVersion):
         raise Unverified(Reason.CREDENTIAL_MALFORMED, "what the proxy passed on is no certificate") from None
 
 
