@@ -33,11 +33,13 @@ from receiver.dispatch.deployments import Deployments
 from receiver.dispatch.dispatcher import Dispatcher
 from receiver.dispatch.follower import Follower
 from receiver.dispatch.look_back import LookBack
+from receiver.ingress.allowlist import refuse_unknown_sets
 from receiver.ingress.capacity import Capacity
 from receiver.ingress.client_ip import Proxies, parse_networks
 from receiver.ingress.endpoint import WebhookEndpoint, for_webhooks
 from receiver.ingress.intake import Intake, Wiring
 from receiver.ingress.last_good import LastGood
+from receiver.ingress.network_sets import NetworkSets, read_sources
 from receiver.ingress.parameter_rules import rules_of
 from receiver.ingress.parameters import StoredContexts
 from receiver.ingress.prove import Prover
@@ -144,6 +146,9 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
         settings.ingress.proxy_header,
         settings.ingress.client_cert_header,
     )
+    named = settings.ingress.network_sets
+    sources = await asyncio.to_thread(read_sources, named) if named else {}
+    sets = await asyncio.to_thread(NetworkSets, sources, settings.state.home)
     intake = Intake(
         Wiring(
             catalog=catalog,
@@ -152,6 +157,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
             tickets=tickets,
             rendezvous=rendezvous,
             proxies=proxies,
+            sets=sets,
             rates=rates,
             failures=_failures(settings.ingress.unverified_limit),
             allow_plain_http=settings.ingress.allow_plain_http,
@@ -172,7 +178,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
     app.state.let_go = rendezvous.let_go
 
     async def check_definition(definition: WebhookDefinition) -> None:
-        compile_webhook(definition, revision=0, state=definition.state)
+        refuse_unknown_sets(compile_webhook(definition, revision=0, state=definition.state), sets.names())
         await catalog.refresh()
         catalog.routes.refuse_clash(definition.key, definition.served_path)
 
@@ -228,6 +234,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
         "look back": LookBack(deliveries, gateway).run,
         "replies": rendezvous.run,
         "dispatcher": dispatcher.run,
+        **({"network sets": sets.run} if sources else {}),
     }
     stack.push_async_callback(_end, asyncio.create_task(warn_of_version(), name="Prefect's version"))
     for name, part in parts.items():

@@ -127,6 +127,11 @@ class IngressSettings(BaseSettings):
         description="The header in which trusted proxies say whom they had before them: `x-forwarded-for` (and "
         "X-Forwarded-Proto) or `forwarded` (RFC 7239). The other one is never read.",
     )
+    network_sets: Path | None = Field(
+        default=None,
+        description="YAML or JSON file that names the sets of networks for `ip_allowlist`: a file or an https address, "
+        "with `#/json/pointer` into it.",
+    )
     client_cert_header: str | None = Field(
         default=None,
         description="The header in which trusted proxies pass on the client's certificate, for the scheme "

@@ -30,6 +30,10 @@ MAX_ORIGINS = 100
 MAX_BATCH_WAIT = timedelta(hours=1)
 
 
+SET_PREFIX = "set:"
+SET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
+"""The name of a set of networks, as `WEBHOOKS_NETWORK_SETS` has it."""
+
 _KEY = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?", re.ASCII)
 _DEPLOYMENT = re.compile(r"[^/\s](?:[^/\n]*[^/\s])?/[^/\s](?:[^/\n]*[^/\s])?")
 
@@ -88,11 +92,16 @@ def check_parameters(value: Any) -> Any:
 
 
 def check_networks(value: Any) -> Any:
-    """Networks in canonical form; a single address becomes a network of one."""
+    """Networks in canonical form; a single address becomes a network of one, `set:NAME` stays a name."""
     if not isinstance(value, list | tuple) or not value:
         raise ValueError("is a list of addresses or CIDRs, e.g. ['192.0.2.0/24']; leave it out to allow any address")
     networks = []
     for entry in value:
+        if isinstance(entry, str) and entry.startswith(SET_PREFIX):
+            if not SET_NAME.fullmatch(entry.removeprefix(SET_PREFIX)):
+                raise ValueError(f"{entry!r} names no set of networks, e.g. set:github-hooks")
+            networks.append(entry)
+            continue
         try:
             networks.append(str(ip_network(str(entry), strict=False)))
         except ValueError as error:

@@ -112,7 +112,7 @@ class WebhookDefinition(_Frozen):
     )
     verification: dict[str, Any] = Field(description="`scheme`, `secret` (a reference) and the scheme's own options.")
     ip_allowlist: Annotated[tuple[str, ...], BeforeValidator(fields.check_networks)] | None = Field(
-        default=None, description="Addresses and CIDRs that may call; any when left out."
+        default=None, description="Addresses, CIDRs and `set:NAME` (sets of networks) that may call; any when left out."
     )
     filter: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = Field(
         default=None, description="CEL expression over `context`; false: filtered, no run."

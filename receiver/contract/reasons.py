@@ -18,6 +18,7 @@ class Reason(StrEnum):
     WEBHOOK_DISABLED = "webhook_disabled"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     ADDRESS_NOT_ALLOWED = "address_not_allowed"
+    NETWORKS_UNAVAILABLE = "networks_unavailable"
     ORIGIN_NOT_ALLOWED = "origin_not_allowed"
     INSECURE_TRANSPORT = "insecure_transport"
     BODY_TOO_LARGE = "body_too_large"

@@ -64,6 +64,7 @@ _REFUSALS: Final[Mapping[Reason, _Refusal]] = {
     Reason.WEBHOOK_DISABLED: _NOT_FOUND,
     Reason.METHOD_NOT_ALLOWED: _Refusal(405, "Method not allowed", "Use one of the methods named in Allow."),
     Reason.ADDRESS_NOT_ALLOWED: _Refusal(403, "Not allowed", "This request is not allowed."),
+    Reason.NETWORKS_UNAVAILABLE: _LATER,
     Reason.ORIGIN_NOT_ALLOWED: _Refusal(403, "Not allowed", "Pages of this origin may not call this webhook."),
     Reason.INSECURE_TRANSPORT: _Refusal(
         403,

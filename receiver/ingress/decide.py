@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from receiver.contract.envelope import render_parameters
@@ -20,6 +21,8 @@ from receiver.contract.reply import Reply
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.records import DeduplicationClaim
 from receiver.ingress import claims
+from receiver.ingress.allowlist import NetworkSetLookup
+from receiver.ingress.client_ip import Networks
 from receiver.ingress.document import build_document, travels_by_reference
 from receiver.ingress.inflate import inflate
 from receiver.ingress.parameter_rules import ParameterRules
@@ -29,6 +32,8 @@ from receiver.ingress.redact import Redacted, redact
 from receiver.ingress.request import RawRequest
 from receiver.ingress.verify.base import Handshake, Secrets, Verified
 from receiver.ingress.webhook import Webhook
+
+_NO_SETS: Mapping[str, Networks] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,16 +63,27 @@ class Judgement:
     parts: tuple[Part, ...] = ()
 
 
-def admit(webhook: Webhook, *, method: str, client_ip: str, content_length: int | None, in_clear: bool = False) -> None:
-    """The rules that need nothing of the body; raises `Refused`. `in_clear`: who is on its way could read it."""
+def admit(
+    webhook: Webhook,
+    *,
+    method: str,
+    client_ip: str,
+    content_length: int | None,
+    in_clear: bool = False,
+    sets: NetworkSetLookup = _NO_SETS,
+) -> None:
+    """The rules that need nothing of the body; raises `Refused`.
+
+    `in_clear`: others on its way could read it; `sets` are the networks that an allowlist may name.
+    """
     if webhook.state == "disabled":
         raise Refused(Reason.WEBHOOK_DISABLED)
     if webhook.problem:
         raise Refused(Reason.DEFINITION_BROKEN, webhook.problem)
     if method not in webhook.methods and method not in webhook.scheme.handshake_methods():
         raise Refused(Reason.METHOD_NOT_ALLOWED, f"{method} is not among {', '.join(webhook.methods)}")
-    if webhook.allowlist is not None and not webhook.allowlist.contains(client_ip):
-        raise Refused(Reason.ADDRESS_NOT_ALLOWED, f"{client_ip} is not in ip_allowlist")
+    if webhook.allowlist is not None:
+        webhook.allowlist.check(client_ip, sets)
     if in_clear and webhook.scheme.shows_secret():
         raise Refused(
             Reason.INSECURE_TRANSPORT,

@@ -20,6 +20,7 @@ from receiver.deliveries.records import Stored
 from receiver.deliveries.store import DeliveryStore
 from receiver.deliveries.tickets import Tickets
 from receiver.ingress import answers, synchronous
+from receiver.ingress.allowlist import NetworkSetLookup
 from receiver.ingress.answers import Answer
 from receiver.ingress.client_ip import Origin, Proxies, origin, passed_certificate, speaks_for_others
 from receiver.ingress.cors import asked_method, preflight, readable
@@ -88,6 +89,7 @@ class Wiring:
     rendezvous: Rendezvous
     proxies: Proxies
     allow_plain_http: bool
+    sets: NetworkSetLookup
     rates: RateLimits
     failures: Failures | None
     base_url: str
@@ -154,6 +156,7 @@ class Intake:
             method=asked or head.method,
             client_ip=head.client_ip,
             content_length=_content_length(head),
+            sets=self._w.sets,
             in_clear=progress.origin.in_clear and asked is None and not self._w.allow_plain_http,
         )
         if webhook.cors is not None and asked is not None:

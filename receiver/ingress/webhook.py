@@ -12,7 +12,7 @@ from receiver.contract.paths import TOKEN_SEGMENT
 from receiver.contract.quantities import parse_rate
 from receiver.contract.templates import Template, compile_template
 from receiver.deliveries.records import Sharing
-from receiver.ingress.client_ip import Networks, parse_networks
+from receiver.ingress.allowlist import Allowlist, parse_allowlist
 from receiver.ingress.cors import Cors
 from receiver.ingress.filter import Filter, compile_filter
 from receiver.ingress.rate import Rate
@@ -48,7 +48,7 @@ class Webhook:
     deployment: str
     scheme: Scheme
     secret: str | None
-    allowlist: Networks | None
+    allowlist: Allowlist | None
     filter: Filter | None
     schema: BodySchema | None
     parameters: Template
@@ -99,7 +99,7 @@ def compile_webhook(definition: WebhookDefinition, *, revision: int, state: str)
         deployment=definition.deployment,
         scheme=scheme,
         secret=definition.secret,
-        allowlist=parse_networks(definition.ip_allowlist) if definition.ip_allowlist else None,
+        allowlist=parse_allowlist(definition.ip_allowlist) if definition.ip_allowlist else None,
         filter=compile_filter(definition.filter) if definition.filter else None,
         schema=compile_schema(definition.body_schema) if definition.body_schema is not None else None,
         parameters=parameters,

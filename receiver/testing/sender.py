@@ -13,6 +13,7 @@ import httpx
 
 from receiver.contract.definition import WebhookDefinition
 from receiver.contract.errors import DefinitionError, Unverified
+from receiver.contract.fields import SET_PREFIX
 from receiver.contract.paths import filled_path
 from receiver.ingress.request import RawRequest
 from receiver.ingress.verify.base import Scheme, Secrets
@@ -108,4 +109,5 @@ def _body(sample: Sample) -> dict[str, Any]:
 
 
 def _welcome_address(definition: WebhookDefinition) -> str:
-    return definition.ip_allowlist[0].partition("/")[0] if definition.ip_allowlist else "127.0.0.1"
+    listed = [entry for entry in definition.ip_allowlist or () if not entry.startswith(SET_PREFIX)]
+    return listed[0].partition("/")[0] if listed else "127.0.0.1"

@@ -97,6 +97,7 @@ async def front_door(home: Path, *definitions: dict[str, Any], **wiring: Any) ->
             "rendezvous": nothing,
             "proxies": Proxies(),
             "allow_plain_http": False,
+            "sets": {},
             "rates": MemoryRates(),
             "failures": None,
             "base_url": "https://hooks.example.com",

@@ -36,6 +36,7 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("verification", {"scheme": "github", "secret": "block:webhook-secret/g"}, None),
     ("ip_allowlist", ["192.0.2.7"], ("192.0.2.7/32",)),
     ("ip_allowlist", ("192.0.2.7/24", "192.0.2.0/24", "2001:DB8::/32"), ("192.0.2.0/24", "2001:db8::/32")),
+    ("ip_allowlist", ["set:github-hooks", "192.0.2.7"], ("set:github-hooks", "192.0.2.7/32")),
     ("filter", "context.data.n > 5", "context.data.n > 5"),
     ("deduplicate", False, False),
     ("split", "{{$context.data.events}}", "{{$context.data.events}}"),
@@ -99,6 +100,10 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("ip_allowlist", ["localhost"], "ip_allowlist", "'localhost' is neither an address nor a CIDR"),
     ("ip_allowlist", ["192.0.2.0/33"], "ip_allowlist", "'192.0.2.0/33' is neither"),
     ("ip_allowlist", [1], "ip_allowlist", "1 is neither"),
+    *(
+        ("ip_allowlist", [name], "ip_allowlist", "names no set of networks")
+        for name in ("set:", "set:A", "set:a b", "set:-a", "set:../a")
+    ),
     ("filter", "", "filter", "at least 1 character"),
     ("filter", "a" * 2001, "filter", "at most 2000 characters"),
     ("filter", 5, "filter", "is text"),

@@ -49,6 +49,7 @@ def broken_intake(stream: Any) -> Intake:
             rendezvous=nothing,
             proxies=Proxies(),
             allow_plain_http=False,
+            sets={},
             rates=MemoryRates(),
             failures=None,
             base_url="http://receiver.test",
