@@ -42,9 +42,13 @@ async def make_example_secrets(names: Iterable[str] = EXAMPLE_SECRETS) -> list[s
     return made
 
 
-async def write_receiver_block(url: str, key: str, name: str = "default") -> None:
-    """Save the receiver's address and key as `webhooks-receiver/<name>`, in place of an earlier one."""
-    await WebhooksReceiver(url=url.rstrip("/"), key=SecretStr(key)).asave(name, overwrite=True)
+async def write_receiver_block(url: str, key: str, name: str = "default", *, certificate: str = "") -> None:
+    """Save the receiver's address and key as `webhooks-receiver/<name>`, in place of an earlier one.
+
+    `certificate` is the file with what it shows, for a receiver on the same machine.
+    """
+    block = WebhooksReceiver(url=url.rstrip("/"), key=SecretStr(key), certificate=certificate)
+    await block.asave(name, overwrite=True)
 
 
 async def _save_if_absent(name: str) -> bool:
@@ -55,11 +59,11 @@ async def _save_if_absent(name: str) -> bool:
     return True
 
 
-async def _bootstrap(receiver_url: str | None, key: str | None, names: Iterable[str]) -> None:
+async def _bootstrap(receiver_url: str | None, key: str | None, certificate: str, names: Iterable[str]) -> None:
     slugs = await register_block_types()
     made = await make_example_secrets([*EXAMPLE_SECRETS, *names])
     if receiver_url and key:
-        await write_receiver_block(receiver_url, key)
+        await write_receiver_block(receiver_url, key, certificate=certificate)
     sys.stdout.write(f"block types registered: {', '.join(slugs)}\n")
     sys.stdout.writelines(f"secret made: webhook-secret/{name}\n" for name in made)
 
@@ -68,6 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; exit status 2 when something it needs is missing."""
     parser = argparse.ArgumentParser(prog="python -m blocks.bootstrap", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--receiver-url", help="write the block webhooks-receiver/default with this address")
+    parser.add_argument("--receiver-certificate", default="", help="and this file with the certificate it shows")
     parser.add_argument("--secret", action="append", default=[], metavar="NAME", help="make webhook-secret/NAME too")
     given = parser.parse_args(arguments)
     receiver_url = given.receiver_url
@@ -76,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("WEBHOOKS_RECEIVER_KEY is not set")
     if not PREFECT_API_URL.value():
         parser.error("PREFECT_API_URL is not set: without it Prefect would start a server for this command alone")
-    asyncio.run(_bootstrap(receiver_url, key, given.secret))
+    asyncio.run(_bootstrap(receiver_url, key, given.receiver_certificate, given.secret))
     return 0
 
 

@@ -26,4 +26,8 @@ class WebhooksReceiver(Block):
     _description = "The receiver's address and a key to read deliveries, for flows that fetch large bodies and files."
 
     url: str = Field(description="The receiver's address as the workers see it, without a trailing slash.")
+    certificate: str = Field(
+        default="",
+        description="File with the certificate the receiver shows, where the workers' system trusts no other for it.",
+    )
     key: SecretStr = Field(description="An API key of the receiver with scope read.")

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -26,6 +27,7 @@ from receiver.http_protocol import BoundedHttp, Front
 from receiver.ingress.request_log import RequestLog
 from receiver.settings import Settings
 from receiver.sides import AdminSide, PublicSide
+from receiver.tls import ServerTls
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +45,7 @@ def run(settings: Settings) -> int:
     try:
         settings.state.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         http = settings.http
+        tls = ServerTls(http.tls_certificate, http.tls_key, http.tls_min_version) if http.tls_certificate else None
         sockets = {"port": _listen(http.host, http.port, "WEBHOOKS_PORT")}
         if http.admin_port is not None:
             sockets["admin_port"] = _listen(http.admin_host, http.admin_port, "WEBHOOKS_ADMIN_PORT")
@@ -50,7 +53,7 @@ def run(settings: Settings) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             # uvicorn raises a signal that stopped it once more at its end, which is to be this function's end instead.
             signal.signal(number, _stopped)
-        _Server(create_app(settings), settings).run(sockets=list(sockets.values()))
+        _Server(create_app(settings), settings, tls).run(sockets=list(sockets.values()))
     except (OSError, WebhooksError) as error:
         print(f"webhooks: {error}", file=sys.stderr)  # noqa: T201 (the command's answer)
         return 1
@@ -60,7 +63,7 @@ def run(settings: Settings) -> int:
 class _Server(uvicorn.Server):
     """uvicorn, which opens and closes the app itself: what goes wrong then is an exception of `run`."""
 
-    def __init__(self, app: FastAPI, settings: Settings) -> None:
+    def __init__(self, app: FastAPI, settings: Settings, tls: ServerTls | None) -> None:
         apart = settings.http.admin_port is not None
         https = settings.http.base_url.startswith("https://")
         sides: list[ASGIApp] = [PublicSide(app, https=https), AdminSide(app, https=https)] if apart else [app]
@@ -68,6 +71,7 @@ class _Server(uvicorn.Server):
         super().__init__(self._sides[0])
         self._app = app
         self._settings = settings
+        self._tls = tls
         self._opened = AsyncExitStack()
         self._possible = _connections_possible(settings.limits.max_connections)
 
@@ -77,7 +81,8 @@ class _Server(uvicorn.Server):
         await self.lifespan.startup()
         loop, request_log, limits = asyncio.get_running_loop(), RequestLog(), self._settings.limits
         self.servers = []
-        for listening, config in zip(sockets or [], self._sides, strict=True):
+        encrypted = [self._tls, self._tls if self._settings.http.admin_certificate else None]
+        for listening, config, tls in zip(sockets or [], self._sides, encrypted, strict=False):
             front = Front(
                 head_seconds=limits.head_seconds,
                 body_seconds=limits.body_seconds,
@@ -86,7 +91,8 @@ class _Server(uvicorn.Server):
             )
             uvicorns = {"config": config, "server_state": self.server_state, "app_state": {}, "_loop": loop}
             speak = partial(BoundedHttp, front, **uvicorns)
-            self.servers.append(await loop.create_server(speak, sock=listening, backlog=config.backlog))
+            how: dict[str, Any] = {"ssl": tls.context, "ssl_handshake_timeout": limits.head_seconds} if tls else {}
+            self.servers.append(await loop.create_server(speak, sock=listening, backlog=config.backlog, **how))
         self.started = True
         # Not earlier: another receiver of this home, whose address it is, may be why ours could not open.
         self._opened.enter_context(_announced(self._settings))
@@ -95,7 +101,9 @@ class _Server(uvicorn.Server):
         gc.freeze()
 
     async def on_tick(self, counter: int) -> bool:
-        """Called ten times a second: each second connections are looked at."""
+        """Called ten times a second: each second connections are looked at, and every two the certificate."""
+        if counter % 20 == 0 and self._tls is not None:
+            self._tls.look()
         if counter % 10 == 0:
             now = asyncio.get_running_loop().time()
             for connection in list(self.server_state.connections):
@@ -170,9 +178,14 @@ def _listen(host: str, port: int, setting: str) -> socket.socket:
 
 @contextmanager
 def _announced(settings: Settings) -> Iterator[None]:
-    """`{"url", "pid", "prefect_api_url"}` in the home, for `webhooks deliveries`, `deploy` and the like."""
+    """`{"url", "certificate", "pid", "prefect_api_url"}` in the home, for `webhooks deliveries` and other commands."""
     text = json.dumps(
-        {"url": settings.http.admin_url, "pid": os.getpid(), "prefect_api_url": os.environ.get("PREFECT_API_URL")}
+        {
+            "url": settings.http.admin_url,
+            "certificate": str(settings.http.admin_certificate) if settings.http.admin_certificate else None,
+            "pid": os.getpid(),
+            "prefect_api_url": os.environ.get("PREFECT_API_URL"),
+        }
     )
     file = settings.state.home / "receiver.json"
     file.write_text(text, encoding="utf-8")

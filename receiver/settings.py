@@ -27,9 +27,9 @@ def find_home(start: Path | None = None) -> Path:
     return start / ".webhooks"
 
 
-def _address(host: str, port: int) -> str:
+def _address(host: str, port: int, *, tls: bool) -> str:
     host = _LOOPBACK if host in {"0.0.0.0", "::"} else host  # noqa: S104 (compared, not bound)
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    return f"http{'s' if tls else ''}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 class HomeSettings(BaseSettings):
@@ -86,6 +86,30 @@ class HttpSettings(BaseSettings):
         "routes only. Default: one port for all.",
     )
 
+    tls_certificate: Path | None = Field(
+        default=None,
+        description="File with a certificate (PEM, its chain behind it), with which the receiver speaks TLS itself. "
+        "Default: it does not.",
+    )
+    tls_key: Path | None = Field(
+        default=None,
+        description="File with the certificate's key (PEM, not encrypted). Default: in the certificate's file.",
+    )
+    tls_min_version: Literal["1.2", "1.3"] = Field(default="1.2", description="The oldest TLS that is spoken.")
+
+    @field_validator("tls_certificate", "tls_key")
+    @classmethod
+    def _whole_path(cls, value: Path | None) -> Path | None:
+        return value.expanduser().absolute() if value else None
+
+    @field_validator("tls_key")
+    @classmethod
+    def _belongs_to_a_certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        # Ignored, it would leave open what its owner believes encrypted.
+        if value and "tls_certificate" in info.data and info.data["tls_certificate"] is None:
+            raise ValueError("is set without WEBHOOKS_TLS_CERTIFICATE")
+        return value
+
     @field_validator("admin_port")
     @classmethod
     def _apart(cls, value: int | None, info: ValidationInfo) -> int | None:
@@ -104,12 +128,20 @@ class HttpSettings(BaseSettings):
     @property
     def local_url(self) -> str:
         """The address on this machine, e.g. `http://127.0.0.1:8000`."""
-        return _address(self.host, self.port)
+        return _address(self.host, self.port, tls=self.tls_certificate is not None)
 
     @property
     def admin_url(self) -> str:
         """Where commands and flows on this machine speak to the receiver: the admin port where there is one."""
-        return self.local_url if self.admin_port is None else _address(self.admin_host, self.admin_port)
+        if self.admin_port is None:
+            return self.local_url
+        return _address(self.admin_host, self.admin_port, tls=self.admin_certificate is not None)
+
+    @property
+    def admin_certificate(self) -> Path | None:
+        """The file with the certificate that is shown at `admin_url`: none at a port for this machine alone."""
+        for_here = self.admin_port is not None and self.admin_host in {_LOOPBACK, "::1", "localhost"}
+        return None if for_here else self.tls_certificate
 
     @property
     def base_url(self) -> str:

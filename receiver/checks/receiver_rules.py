@@ -40,7 +40,8 @@ def public_url_plain(situation: Situation) -> Iterator[Finding]:
             level=Level.WARNING,
             subject=RECEIVER,
             problem="WEBHOOKS_PUBLIC_URL begins with http://: what is sent there can be read on its way",
-            remedy=f"Let the proxy speak TLS and set WEBHOOKS_PUBLIC_URL=https://{address.hostname}",
+            remedy="Let the proxy speak TLS, or the receiver by WEBHOOKS_TLS_CERTIFICATE, and set "
+            f"WEBHOOKS_PUBLIC_URL=https://{address.hostname}",
         )
 
 

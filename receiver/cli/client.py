@@ -17,12 +17,13 @@ import typer
 
 from receiver.cli.output import printable_lines
 from receiver.contract.errors import WebhooksError
+from receiver.contract.pinned_tls import trust
 
 if TYPE_CHECKING:
     import httpx
 
 ADDRESS_FILE = "receiver.json"
-"""Written into the home by `serve`: `{"url": "http://127.0.0.1:8000"}`."""
+"""Written into the home by `serve`: `{"url": "http://127.0.0.1:8000", "certificate": null}`."""
 
 KEY_FILE = "admin.key"
 """The generated key of scope `admin`, in the home, mode 0600."""
@@ -38,31 +39,41 @@ class ReceiverAbsent(CommandFailed):
 
 @dataclass(frozen=True)
 class Connection:
-    """Where the receiver listens and the API key to speak to it with."""
+    """Where the receiver listens and the API key to speak to it with.
+
+    `certificate` is the file with the certificate it shows, where it is one of this machine; None: whatever the system
+    trusts.
+    """
 
     url: str
     key: str
+    certificate: str | None = None
 
     def __repr__(self) -> str:
         return f"Connection(url={self.url!r}, key=***)"
 
 
-def find_connection(environment: Mapping[str, str], home: Path, default_url: str) -> Connection:
+def find_connection(
+    environment: Mapping[str, str], home: Path, default_url: str, default_certificate: str | None = None
+) -> Connection:
     """The receiver of `WEBHOOKS_URL` and `WEBHOOKS_API_KEY`, else the one whose files are in `home`.
 
     The generated key is sent to a receiver on this machine only: `WEBHOOKS_URL` may name somebody else's.
     """
-    url = (environment.get("WEBHOOKS_URL") or _address_in(home) or default_url).rstrip("/")
+    written, certificate = _address_in(home)
+    url = (environment.get("WEBHOOKS_URL") or written or default_url).rstrip("/")
+    if url != written:
+        certificate = default_certificate if url == default_url else None
     if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
         raise CommandFailed("WEBHOOKS_URL is not an address. Give it whole, for example http://127.0.0.1:8000")
     if key := environment.get("WEBHOOKS_API_KEY", "").strip():
-        return Connection(url, key)
+        return Connection(url, key, certificate)
     if not _is_here(url):
         raise CommandFailed(f"A key is needed for {url}. Set WEBHOOKS_API_KEY to one made by `webhooks keys create`.")
     if key := environment.get("WEBHOOKS_ADMIN_KEY", "").strip():
-        return Connection(url, key)
+        return Connection(url, key, certificate)
     try:
-        return Connection(url, (home / KEY_FILE).read_text(encoding="utf-8").strip())
+        return Connection(url, (home / KEY_FILE).read_text(encoding="utf-8").strip(), certificate)
     except FileNotFoundError:
         raise ReceiverAbsent(
             f"No API key: {home / KEY_FILE} does not exist. Start the receiver with `webhooks up`, run this in the "
@@ -74,11 +85,13 @@ def find_connection(environment: Mapping[str, str], home: Path, default_url: str
         ) from None
 
 
-def _address_in(home: Path) -> str | None:
+def _address_in(home: Path) -> tuple[str | None, str | None]:
+    """Address and certificate of the receiver that was started last."""
     try:
-        return str(json.loads((home / ADDRESS_FILE).read_text(encoding="utf-8"))["url"])
+        written = json.loads((home / ADDRESS_FILE).read_text(encoding="utf-8"))
+        return str(written["url"]), written.get("certificate")
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # no receiver was started here: the settings tell where it would listen
+        return None, None  # no receiver was started here: the settings tell where it would listen
 
 
 def _is_here(url: str) -> bool:
@@ -90,6 +103,7 @@ class AdminClient:
 
     def __init__(self, connection: Connection, http: httpx.Client) -> None:
         self.url = connection.url
+        self.certificate = connection.certificate
         self._key = connection.key
         self._http = http
 
@@ -137,7 +151,9 @@ class AdminClient:
                 headers={"Authorization": f"Bearer {self._key}"},
                 json=content,
             )
-        except httpx.ConnectError:
+        except httpx.ConnectError as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise CommandFailed(_untrusted(self.url, self.certificate)) from None
             raise ReceiverAbsent(
                 f"No receiver answers at {self.url}. Start it with `webhooks up`, or set WEBHOOKS_URL."
             ) from None
@@ -146,6 +162,12 @@ class AdminClient:
         if response.status_code >= HTTPStatus.BAD_REQUEST:
             raise _refusal(response, self.url)
         return response
+
+
+def _untrusted(url: str, certificate: str | None) -> str:
+    if certificate:
+        return f"What answers at {url} does not show the valid certificate in {certificate}. Nothing was sent to it."
+    return f"The certificate of {url} is not one this machine trusts. SSL_CERT_FILE names a file of others to trust."
 
 
 def _refusal(response: httpx.Response, url: str) -> CommandFailed:
@@ -175,8 +197,12 @@ def open_client(timeout: float = 60) -> Iterator[AdminClient]:
     import httpx
 
     connection = _connection_of_this_shell()
+    try:
+        verify = trust(connection.certificate)
+    except (OSError, ValueError) as error:
+        raise CommandFailed(f"The receiver's certificate cannot be read: {error}.") from None
     # A proxy of the environment cannot reach this machine's own addresses.
-    with httpx.Client(timeout=timeout, trust_env=not _is_here(connection.url)) as http:
+    with httpx.Client(timeout=timeout, verify=verify, trust_env=not _is_here(connection.url)) as http:
         yield AdminClient(connection, http)
 
 
@@ -184,7 +210,10 @@ def _connection_of_this_shell() -> Connection:
     from receiver.settings import load_settings
 
     settings = load_settings()
-    return find_connection(os.environ, settings.state.home, settings.http.admin_url)
+    certificate = settings.http.admin_certificate
+    return find_connection(
+        os.environ, settings.state.home, settings.http.admin_url, str(certificate) if certificate else None
+    )
 
 
 @contextmanager

@@ -25,9 +25,12 @@ def give_flows_access(client: AdminClient, environment: Mapping[str, str]) -> bo
     if written is not None and client.accepts(str(written.get("key", ""))):
         return False
     made = client.request("POST", "/keys", content={"name": "flows", "scope": "read"})
-    url = environment.get("WEBHOOKS_INTERNAL_URL") or client.url
+    internal = environment.get("WEBHOOKS_INTERNAL_URL")
+    words = ["--receiver-url", internal or client.url]
+    if client.certificate and not internal:
+        words += ["--receiver-certificate", client.certificate]
     done = subprocess.run(  # noqa: S603 (our own module)
-        [sys.executable, "-m", "blocks.bootstrap", "--receiver-url", url],
+        [sys.executable, "-m", "blocks.bootstrap", *words],
         env={**environment, "WEBHOOKS_RECEIVER_KEY": made["key"]},
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,

@@ -1,8 +1,8 @@
 """Getting from the receiver what was too big to travel: requests by reference, raw bodies, files.
 
 Where the receiver is and the key to read with come from the Prefect block document `webhooks-receiver/default` (fields
-`url` and `key`), which `webhooks up` and `webhooks deploy` write. Prefect and httpx are imported when they are needed:
-the contract itself imports nothing heavy.
+`url`, `key` and `certificate`), which `webhooks up` and `webhooks deploy` write. Prefect and httpx are imported when
+they are needed: the contract itself imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from receiver.contract.errors import FetchError
+from receiver.contract.pinned_tls import trust
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 BLOCK_TYPE, BLOCK_NAME = "webhooks-receiver", "default"
@@ -41,7 +44,8 @@ async def fetch(path: str, params: Mapping[str, str] | None = None) -> bytes:
     except (ObjectNotFound, httpx.HTTPError) as error:
         raise _no_block(error) from None
     url, headers = _access(block.data)
-    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=_TIMEOUT) as client:
+    verify = _trust(block.data)
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=_TIMEOUT, verify=verify) as client:
         for pause in (*PAUSES, None):
             try:
                 response = await client.get(path, params=params)
@@ -69,7 +73,7 @@ def fetch_blocking(path: str, params: Mapping[str, str] | None = None) -> bytes:
     except (ObjectNotFound, httpx.HTTPError) as error:
         raise _no_block(error) from None
     url, headers = _access(block.data)
-    with httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT) as client:
+    with httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT, verify=_trust(block.data)) as client:
         for pause in (*PAUSES, None):
             try:
                 response = client.get(path, params=params)
@@ -93,6 +97,15 @@ def _access(data: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
             f"the block {BLOCK_TYPE}/{BLOCK_NAME} has an unusable url or key; `webhooks deploy` writes it again"
         )
     return url.rstrip("/"), {"Authorization": f"Bearer {key}"}
+
+
+def _trust(data: Mapping[str, Any]) -> ssl.SSLContext | bool:
+    try:
+        return trust(data.get("certificate") or None)
+    except (OSError, ValueError) as error:
+        raise FetchError(
+            f"the certificate that the block {BLOCK_TYPE}/{BLOCK_NAME} names cannot be read here: {error}"
+        ) from None
 
 
 def _usable(url: str) -> bool:

@@ -12,6 +12,8 @@ from pathlib import Path
 import httpx
 from dotenv import dotenv_values
 
+from receiver import tls
+from receiver.contract.errors import WebhooksError
 from receiver.settings import Settings
 from receiver.supervisor import plan
 from receiver.supervisor.environment import Surroundings
@@ -59,6 +61,12 @@ async def _run(settings: Settings, project: Path, reload: bool, outside: Mapping
     if apart := http.admin_port is not None:
         admin_port = take_port(http.admin_host, http.admin_port, "WEBHOOKS_ADMIN_PORT")
         http = http.model_copy(update={"admin_port": admin_port})
+    files = {tls.CERTIFICATE: http.tls_certificate, tls.KEY: http.tls_key}
+    if http.tls_certificate:
+        try:
+            tls.check_pair(http.tls_certificate, http.tls_key)
+        except WebhooksError as error:
+            raise CannotRun(str(error), "Name the files of a certificate and its key, or unset both.") from None
     prefect = _prefect(settings, outside, home)
     if prefect.port in {http.port, http.admin_port} and prefect.port is not None:
         raise CannotRun(
@@ -76,6 +84,8 @@ async def _run(settings: Settings, project: Path, reload: bool, outside: Mapping
         admin_host=http.admin_host,
         admin_port=http.admin_port,
         admin_url=http.admin_url if apart else None,
+        certificate=http.admin_certificate,
+        tls_files={name: str(file) for name, file in files.items() if file},
         admin_key=admin_key,
         prefect_url=prefect.url,
         prefect_port=prefect.port,
@@ -83,7 +93,10 @@ async def _run(settings: Settings, project: Path, reload: bool, outside: Mapping
         reload=reload,
     )
     database = await asyncio.to_thread(_database, settings, outside, home, terminal) if prefect.port else None
-    receiver_api, flow_key = ReceiverApi(around.control_url, admin_key), FlowKey(home.path / "flows.key")
+    receiver_api, flow_key = (
+        ReceiverApi(around.control_url, admin_key, around.certificate),
+        FlowKey(home.path / "flows.key"),
+    )
     api = PrefectApi(prefect.url, prefect.auth, bearer=outside.get("PREFECT_API_KEY"), trust_env=prefect.port is None)
     deeds = plan.Deeds(
         reach_prefect=api.require,

@@ -51,6 +51,12 @@ class Surroundings:
     reload: bool = False
     """Whether the worker imports flows again when their code changes."""
 
+    certificate: Path | None = None
+    """What `control_url` shows, where it speaks TLS."""
+
+    tls_files: Mapping[str, str] = field(default_factory=dict)
+    """The settings that name the files for TLS, whole paths."""
+
     @property
     def control_url(self) -> str:
         """Where we, commands and flows speak to the receiver."""
@@ -74,6 +80,7 @@ def common(around: Surroundings) -> dict[str, str]:
         "WEBHOOKS_HOST": around.host,
         "WEBHOOKS_PORT": str(around.port),
         "WEBHOOKS_URL": around.control_url,
+        **around.tls_files,
         **({"WEBHOOKS_ADMIN_HOST": around.admin_host} if around.admin_port is not None else {}),
         **({"WEBHOOKS_ADMIN_PORT": str(around.admin_port)} if around.admin_port is not None else {}),
         "PREFECT_HOME": str(around.home / "prefect"),

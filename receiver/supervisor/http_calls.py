@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import httpx
 
+from receiver.contract.pinned_tls import trust
 from receiver.supervisor.failures import CannotRun
 from receiver.supervisor.parts import Probe
 
@@ -16,14 +18,14 @@ POOL = "webhooks"
 POOL_TYPE = "warm"
 
 
-def answers_at(url: str) -> Probe:
-    """A probe: does a GET of `url` answer 200?"""
+def answers_at(url: str, certificate: Path | None = None) -> Probe:
+    """A probe: does a GET of `url` answer 200? With `certificate`, what shows that one."""
 
     async def probe() -> bool:
         try:
-            async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+            async with httpx.AsyncClient(trust_env=False, timeout=5, verify=trust(certificate)) as client:
                 return (await client.get(url)).status_code == HTTPStatus.OK
-        except httpx.HTTPError:
+        except (httpx.HTTPError, OSError, ValueError):
             return False
 
     return probe
@@ -90,10 +92,11 @@ class PrefectApi:
 
 
 class ReceiverApi:
-    """The receiver's admin API on this machine."""
+    """The receiver's admin API on this machine; `certificate` is what it shows, where it speaks TLS."""
 
-    def __init__(self, base_url: str, key: str) -> None:
+    def __init__(self, base_url: str, key: str, certificate: Path | None = None) -> None:
         self._url = f"{base_url}/api/admin"
+        self._certificate = certificate
         self._key = key
 
     async def key_works(self, key: str) -> bool:
@@ -116,5 +119,6 @@ class ReceiverApi:
         self, method: str, path: str, *, content: Mapping[str, Any] | None = None, key: str | None = None
     ) -> httpx.Response:
         headers = {"Authorization": f"Bearer {key or self._key}"}
-        async with httpx.AsyncClient(headers=headers, trust_env=False, timeout=20) as client:
+        verify = trust(self._certificate)
+        async with httpx.AsyncClient(headers=headers, trust_env=False, timeout=20, verify=verify) as client:
             return await client.request(method, self._url + path, json=content)

@@ -64,12 +64,20 @@ def _short(path: Path, running: Running) -> str:
 
 
 def try_line(webhooks: Iterable[Mapping[str, Any]], base_url: str) -> str:
-    """A command that reaches a webhook there is: curl for an open one, `webhooks send`, which signs, for another."""
+    """A command that reaches a webhook there is: curl for an open one, `webhooks send`, which signs, for another.
+
+    And for all with TLS: the certificate is for the public name, so curl would not take it from this machine's address.
+    """
     usable = [webhook for webhook in webhooks if webhook.get("state", "enabled") == "enabled"]
     usable.sort(key=lambda webhook: (webhook["key"] != "hello", str(webhook["key"])))
     for webhook in usable:
         is_open = webhook.get("verification", {}).get("scheme") == "none"
-        if is_open and not webhook.get("path") and "POST" in webhook.get("methods", ["POST"]):
+        if (
+            is_open
+            and base_url.startswith("http:")
+            and not webhook.get("path")
+            and "POST" in webhook.get("methods", ["POST"])
+        ):
             return (
                 f"curl -X POST {base_url}/api/webhooks/{webhook['key']} -H 'Content-Type: application/json' "
                 f"-d '{_SAMPLE}'"

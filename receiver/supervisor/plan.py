@@ -99,7 +99,7 @@ def _ours(around: Surroundings, held: tuple[int, ...]) -> list[Step]:
             command=_python("-m", "receiver.cli", "serve", around=around, held=held, grace=20),
             env=environment.receiver(around),
             needs=("prefect",),
-            probe=answers_at(f"{around.control_url}/health/ready"),
+            probe=answers_at(f"{around.control_url}/health/ready", around.certificate),
         ),
         Part(
             name="worker",
@@ -127,7 +127,7 @@ def _jobs(around: Surroundings, deeds: Deeds, held: tuple[int, ...]) -> list[Ste
         Job(
             name="blocks",
             title="blocks",
-            command=_python("-m", "blocks.bootstrap", "--receiver-url", flows_reach(around), around=around, held=held),
+            command=_python("-m", "blocks.bootstrap", *flows_access(around), around=around, held=held),
             env=environment.worker(around),
             late_env=deeds.flow_key,
             needs=("key",),
@@ -147,6 +147,13 @@ def _jobs(around: Surroundings, deeds: Deeds, held: tuple[int, ...]) -> list[Ste
 def flows_reach(around: Surroundings) -> str:
     """The receiver's address as flows see it."""
     return around.outside.get("WEBHOOKS_INTERNAL_URL") or around.control_url
+
+
+def flows_access(around: Surroundings) -> tuple[str, ...]:
+    """The same for `blocks.bootstrap`, with the certificate where it is our own address that shows it."""
+    url = flows_reach(around)
+    shown = ("--receiver-certificate", str(around.certificate)) if around.certificate else ()
+    return ("--receiver-url", url, *(shown if url == around.control_url else ()))
 
 
 def _python(*words: str, around: Surroundings, held: tuple[int, ...], grace: float = 5) -> Command:

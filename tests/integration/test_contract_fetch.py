@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from receiver import Context, Reply, webhook
 from receiver.contract import fetch
 from receiver.contract.envelope import encode_document, reference_envelope
 from receiver.contract.errors import EnvelopeError, FetchError
+from tests.support.certificates import self_signed, server_tls
 from tests.support.http_server import Answer, HttpServer
 from tests.support.ports import free_port
 from tests.support.prefect import PrefectServer
@@ -146,6 +148,26 @@ async def test_a_receiver_that_is_away_for_a_moment_is_asked_again(way: Any, rec
     receiver.answers = [Answer(drop=True), Answer(503), Answer(502), Answer(body=b"x")]
     assert await fetched(way, "/x") == b"x"
     assert len(receiver.requests) == 4
+
+
+@both_ways
+async def test_a_receiver_that_speaks_tls_is_known_by_the_certificate_that_the_block_names(
+    way: Any, receiver: HttpServer, tmp_path: Path
+):
+    certificate = self_signed(tmp_path, "hooks.example.com")
+    async with HttpServer(server_tls(certificate)) as server:
+        server.answers = [Answer(body=b"x")]
+        for named, problem in (
+            (str(certificate), ""),
+            ("", "cannot be reached"),
+            ("/no/such.pem", "cannot be read here"),
+        ):
+            await WebhooksReceiver(url=server.url, key=KEY, certificate=named).asave("default", overwrite=True)
+            if problem:
+                with pytest.raises(FetchError, match=problem):
+                    await fetched(way, "/x")
+            else:
+                assert await fetched(way, "/x") == b"x"
 
 
 REFUSALS: list[tuple[list[Answer], str]] = [

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from receiver.contract.pinned_tls import trust
 from tests.support.ports import free_port
 from tests.support.prefect import outside_environment
 from tests.support.receiver import ADMIN_KEY
@@ -81,10 +82,16 @@ def serving(home: Path, **more: str) -> Iterator[Serving]:
             stderr=err,
         )
     try:
+        # With TLS: the public side shows the certificate, the admin port on loopback needs none.
+        certificate, apart = more.get("WEBHOOKS_TLS_CERTIFICATE"), "WEBHOOKS_ADMIN_PORT" in more
+        scheme, verify = "https" if certificate else "http", trust(certificate)
+        admin_scheme = "http" if apart else scheme
         admin_port, bearer = more.get("WEBHOOKS_ADMIN_PORT", port), {"Authorization": f"Bearer {ADMIN_KEY}"}
         with (
-            httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as http,
-            httpx.Client(base_url=f"http://127.0.0.1:{admin_port}", timeout=120, headers=bearer) as admin,
+            httpx.Client(base_url=f"{scheme}://127.0.0.1:{port}", timeout=120, verify=verify) as http,
+            httpx.Client(
+                base_url=f"{admin_scheme}://127.0.0.1:{admin_port}", timeout=120, headers=bearer, verify=verify
+            ) as admin,
         ):
             started = Serving(process, http, admin, port, home)
             wait_until(lambda: process.poll() is not None or _lives(http), 60, what="the receiver answers")

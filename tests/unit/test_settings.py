@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,14 +39,27 @@ def test_commands_and_flows_speak_to_the_admin_port_where_there_is_one():
     assert (apart.local_url, apart.admin_url) == ("http://127.0.0.1:8000", "http://127.0.0.1:9000")
 
 
+def test_with_a_certificate_addresses_are_https_but_for_an_admin_port_on_this_machine(tmp_path: Path):
+    tls: dict[str, Any] = {"tls_certificate": tmp_path / "server.pem"}
+    one = HttpSettings(**tls)
+    assert (one.local_url, one.admin_url) == ("https://127.0.0.1:8000", "https://127.0.0.1:8000")
+    assert one.admin_certificate == tmp_path / "server.pem"
+    here = HttpSettings(**tls, admin_port=9000)
+    assert (here.admin_url, here.admin_certificate) == ("http://127.0.0.1:9000", None)
+    elsewhere = HttpSettings(**tls, admin_port=9000, admin_host="10.0.0.5")
+    assert elsewhere.admin_url == "https://10.0.0.5:9000" and elsewhere.admin_certificate
+
+
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
+        ({"WEBHOOKS_TLS_KEY": "key.pem"}, "WEBHOOKS_TLS_KEY is set without WEBHOOKS_TLS_CERTIFICATE"),
+        ({"WEBHOOKS_TLS_MIN_VERSION": "1.1"}, "WEBHOOKS_TLS_MIN_VERSION"),
         ({"WEBHOOKS_ADMIN_HOST": "10.0.0.1"}, "WEBHOOKS_ADMIN_PORT is missing"),
         ({"WEBHOOKS_ADMIN_PORT": "8000"}, "WEBHOOKS_ADMIN_PORT has to be another one than WEBHOOKS_PORT"),
     ],
 )
-def test_an_admin_port_that_would_not_be_apart_is_refused(
+def test_settings_that_would_leave_open_what_is_believed_closed_are_refused(
     monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], problem: str
 ):
     for name, value in settings.items():

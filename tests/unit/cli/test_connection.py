@@ -32,6 +32,14 @@ def test_without_an_address_file_the_settings_tell_where_the_receiver_listens(ho
     assert find_connection({}, home, DEFAULT).url == DEFAULT
 
 
+def test_the_certificate_is_the_one_of_the_address_and_of_no_other(home):
+    (home / "receiver.json").write_text(json.dumps({"url": "https://127.0.0.1:8123", "certificate": "/tls/a.pem"}))
+    assert find_connection({}, home, DEFAULT).certificate == "/tls/a.pem"
+    for url, certificate in (("https://127.0.0.1:8123", "/tls/a.pem"), ("https://127.0.0.1:9", None), (DEFAULT, "/b")):
+        found = find_connection({"WEBHOOKS_URL": url}, home, DEFAULT, "/b")
+        assert found.certificate == certificate
+
+
 @pytest.mark.parametrize("content", ["", "not json", "[]", "{}", "null"])
 def test_an_address_file_that_cannot_be_read_is_as_good_as_none(home, content):
     (home / "receiver.json").write_text(content)

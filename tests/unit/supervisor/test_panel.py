@@ -30,6 +30,10 @@ def test_without_a_usable_open_webhook_the_line_signs_for_another(webhooks: list
     assert try_line(webhooks, BASE).startswith("webhooks send ")
 
 
+def test_with_tls_the_line_is_one_that_knows_the_certificate() -> None:
+    assert try_line([OPEN], "https://127.0.0.1:8000").startswith("webhooks send ")
+
+
 def test_without_any_webhook_the_line_says_how_to_define_one() -> None:
     assert "webhooks deploy" in try_line([], BASE)
 

@@ -1,10 +1,20 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from receiver.supervisor.guarded import Command
 from receiver.supervisor.parts import Job, Part, Step
-from receiver.supervisor.plan import INTAKE, STOP_ORDER, Database, Deeds, flows_reach, plan, worker_limit
+from receiver.supervisor.plan import (
+    INTAKE,
+    STOP_ORDER,
+    Database,
+    Deeds,
+    flows_access,
+    flows_reach,
+    plan,
+    worker_limit,
+)
 from tests.unit.supervisor.test_environment import OUTSIDE, around
 
 
@@ -12,6 +22,15 @@ def test_flows_reach_the_admin_port_unless_they_are_told_another_address() -> No
     assert flows_reach(around(admin_url="http://127.0.0.1:9000")) == "http://127.0.0.1:9000"
     outside = {**OUTSIDE, "WEBHOOKS_INTERNAL_URL": "http://10.0.0.5:9000"}
     assert flows_reach(around(outside=outside, admin_url="http://127.0.0.1:9000")) == "http://10.0.0.5:9000"
+
+
+def test_flows_are_told_which_certificate_our_own_address_shows() -> None:
+    tls = around(base_url="https://127.0.0.1:8123", certificate=Path("/tls/server.pem"))
+    assert flows_access(tls)[2:] == ("--receiver-certificate", "/tls/server.pem")
+    elsewhere = around(
+        outside={**OUTSIDE, "WEBHOOKS_INTERNAL_URL": "https://hooks.example.com"}, certificate=Path("/x")
+    )
+    assert flows_access(elsewhere) == ("--receiver-url", "https://hooks.example.com")
 
 
 async def nothing() -> None:
