@@ -26,7 +26,8 @@ def main(name: str, folder: Path, *options: str) -> None:
         (corpus / f"seed-{number:03}").write_bytes(seed)
     words.write_text("".join(f'"{_escaped(word)}"\n' for word in target.words))
     longest = max([target.largest, *(file.stat().st_size for file in corpus.iterdir())])
-    sizes = [f"-max_len={longest}", f"-dict={words}", f"-artifact_prefix={folder}/"]
+    sizes = [f"-max_len={longest}", f"-artifact_prefix={folder}/"]
+    sizes += [f"-dict={words}"] if target.words else []
     atheris.Setup([sys.argv[0], *sizes, *options, str(corpus)], target.run)
     atheris.Fuzz()
 

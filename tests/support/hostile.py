@@ -11,13 +11,13 @@ import hmac
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 from receiver.contract.reasons import Reason
 
 SECRET = "k-5f2e9b07c1d84a36"
 LARGEST = 64 * 1024
-WEBHOOKS = {
+WEBHOOKS: dict[str, dict[str, Any]] = {
     "signed": {
         "verification": {"scheme": "github", "secret": "env:KEY_OF_A_TEST"},
         "max_body": LARGEST,
