@@ -28,6 +28,7 @@ from receiver.contract.parse import parse_definition
 from receiver.contract.quantities import parse_rate
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.store import DeliveryStore
+from receiver.deliveries.sweeper import Keeps, Sweeper
 from receiver.deliveries.tickets import Tickets
 from receiver.dispatch.deployments import Deployments
 from receiver.dispatch.dispatcher import Dispatcher
@@ -234,6 +235,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
         "look back": LookBack(deliveries, gateway).run,
         "replies": rendezvous.run,
         "dispatcher": dispatcher.run,
+        "sweeper": Sweeper(deliveries, lambda key: _keeps(catalog, key)).run,
         **({"network sets": sets.run} if sources else {}),
     }
     stack.push_async_callback(_end, asyncio.create_task(warn_of_version(), name="Prefect's version"))
@@ -243,6 +245,14 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
 
 def _failures(limit: str) -> Failures | None:
     return None if limit == "off" else Failures(Rate(*parse_rate(limit)))
+
+
+def _keeps(catalog: Catalog[Webhook], key: str) -> Keeps | None:
+    """How long a webhook's deliveries are kept; one that is gone has left that to the defaults."""
+    for webhook in catalog.routes.all():
+        if webhook.key == key:
+            return None if webhook.problem else webhook.keeps
+    return Keeps()
 
 
 def _loader(definitions: DefinitionStore) -> Callable[[], Awaitable[list[Webhook]]]:

@@ -92,7 +92,7 @@ def _add_contents(router: APIRouter, services: AdminServices) -> None:
         "/{delivery_id}/body",
         summary="The body's bytes, as a download",
         response_class=Response,
-        responses={**documented(404), **_BYTES},
+        responses={**documented(404, 410), **_BYTES},
         openapi_extra=needs(Scope.READ),
     )
     async def get_body(delivery_id: DeliveryId, attempt: AttemptNumber = None) -> Response:
@@ -104,7 +104,7 @@ def _add_contents(router: APIRouter, services: AdminServices) -> None:
         "/{delivery_id}/files/{index}",
         summary="An uploaded file, as a download",
         response_class=Response,
-        responses={**documented(404), **_BYTES},
+        responses={**documented(404, 410), **_BYTES},
         openapi_extra=needs(Scope.READ),
     )
     async def get_file(
@@ -123,7 +123,10 @@ def _add_contents(router: APIRouter, services: AdminServices) -> None:
         "/{delivery_id}/context",
         summary="The request as its flow gets it",
         response_class=Response,
-        responses={**documented(404, 409), 200: {"content": {"application/json": {}}, "description": "The document."}},
+        responses={
+            **documented(404, 409, 410),
+            200: {"content": {"application/json": {}}, "description": "The document."},
+        },
         openapi_extra=needs(Scope.READ),
     )
     async def get_context(delivery_id: DeliveryId, attempt: AttemptNumber = None) -> Response:
@@ -133,7 +136,7 @@ def _add_contents(router: APIRouter, services: AdminServices) -> None:
         except Unusable as error:
             raise Problem(409, f"This request cannot be read: {error}. Its bytes are at .../body.") from None
         if document is None:
-            raise unknown_delivery()
+            raise _gone()
         return Response(document, media_type="application/json")
 
 
@@ -151,8 +154,12 @@ async def _attempt(services: AdminServices, delivery_id: str, asked: int | None)
 async def _stored(services: AdminServices, delivery_id: str, asked: int | None) -> StoredRequest:
     request = await services.deliveries.request(delivery_id, await _attempt(services, delivery_id, asked))
     if request is None:
-        raise unknown_delivery()
+        raise _gone()
     return request
+
+
+def _gone() -> Problem:
+    return Problem(410, "The body of this delivery was deleted when it came of age: see the webhook's `retention`.")
 
 
 def unknown_delivery() -> Problem:

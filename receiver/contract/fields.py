@@ -26,6 +26,7 @@ RESPONSE_ROOTS = frozenset({"context", "now"})
 SYNC_RESPONSE_ROOTS = RESPONSE_ROOTS | {"result"}
 MAX_TIMEOUT = 120.0
 MAX_BATCH = 1000
+MIN_AGE, MAX_AGE = timedelta(hours=1), timedelta(days=3650)
 MAX_ORIGINS = 100
 MAX_BATCH_WAIT = timedelta(hours=1)
 
@@ -151,6 +152,14 @@ def check_max_wait(value: Any) -> Any:
     if not isinstance(wait, timedelta) or not timedelta(seconds=1) <= wait <= MAX_BATCH_WAIT:
         raise ValueError("is a duration from 1s to 1h, e.g. '2s'")
     return wait
+
+
+def check_age(value: Any) -> Any:
+    """How long something is kept."""
+    age = parse_duration(value) if isinstance(value, str) else value
+    if not isinstance(age, timedelta) or not MIN_AGE <= age <= MAX_AGE:
+        raise ValueError("is a duration from 1h to 3650d, e.g. '30d'")
+    return age
 
 
 def check_deduplicate(value: Any) -> Any:

@@ -53,6 +53,22 @@ class BatchRule(_Frozen):
     ] = Field(default=timedelta(seconds=2), description="How long the first waits for others, e.g. `2s`.")
 
 
+Age = Annotated[timedelta, BeforeValidator(fields.check_age), PlainSerializer(format_duration, return_type=str)]
+
+
+class Retention(_Frozen):
+    """How long deliveries are kept that are neither unfinished nor held."""
+
+    body: Age = Field(default=timedelta(days=30), description="Bodies and what was replied, e.g. `30d`.")
+    row: Age = Field(default=timedelta(days=400), description="Everything else, e.g. `400d`.")
+
+    @model_validator(mode="after")
+    def _in_this_order(self) -> Self:
+        if self.row < self.body:
+            raise ValueError("keeps a body longer than its row: give row at least as long")
+        return self
+
+
 class ResponseTemplate(_Frozen):
     """The answer of an accepted request. Header values and body are templates over `$context` and `$now`."""
 
@@ -156,7 +172,9 @@ class WebhookDefinition(_Frozen):
     cors: Annotated[tuple[str, ...], BeforeValidator(fields.check_cors)] | None = Field(
         default=None, description="Origins whose pages may call from a browser, or `*` for an open webhook."
     )
-    retention: None = Field(default=None, description="Not available yet.")
+    retention: Retention | None = Field(
+        default=None, description="How long deliveries are kept: `body` 30d and `row` 400d if left out."
+    )
 
     @property
     def scheme(self) -> str:

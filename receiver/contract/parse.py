@@ -16,9 +16,6 @@ from receiver.contract.plain import find_flaw
 from receiver.contract.secret_reference import Author, parse_secret_reference
 from receiver.contract.templates import compile_template
 
-LATER = frozenset({"retention"})
-"""Fields that are refused until they work."""
-
 FIELDS = tuple(field.alias or name for name, field in WebhookDefinition.model_fields.items())
 _OF_THE_BODY = frozenset({"data", "body", "files"})
 _WORDS = {
@@ -122,8 +119,6 @@ def _check_cors(definition: WebhookDefinition) -> None:
 
 def _check_names(data: Mapping[Any, Any]) -> None:
     for name in map(str, data):
-        if name in LATER and data.get(name) is not None:
-            raise DefinitionError(name, "is not available yet; leave it out")
         if name not in FIELDS:
             near = difflib.get_close_matches(name, FIELDS, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"the fields are {', '.join(FIELDS)}"

@@ -22,7 +22,7 @@ from receiver.deliveries.views import (
     StatusChange,
 )
 from receiver.storage.tables import attempt, delivery, payload, refusal_count, replay, status_change, unknown_path
-from receiver.storage.values import from_json, from_micros, maybe_from_micros, to_micros, to_text
+from receiver.storage.values import first_id, from_json, from_micros, maybe_from_micros, to_micros, to_text
 
 _OF_ATTEMPT = ("deployment", "flow_run_id", "queue_ms", "start_ms", "run_ms")
 _SUMMARY = select(delivery, *(attempt.c[name] for name in _OF_ATTEMPT)).outerjoin(attempt, LATEST)
@@ -66,7 +66,7 @@ def request(connection: Connection, delivery_id: str, number: int = 0) -> Stored
 
 
 def requests(connection: Connection, attempts: Sequence[tuple[str, int]]) -> list[StoredRequest | None]:
-    """The requests of attempts, by delivery and number, in their order; at most 1,000."""
+    """The requests of attempts, by delivery and number, in their order; at most 1,000. Of a body that is gone: None."""
     names = ("id", "webhook", "revision", "method", "path", "client_ip", "content_type", "body_size", "received_at")
     kept = ("headers", "query", "params", "verification")
     columns = [*(delivery.c[name] for name in names), *(payload.c[name] for name in kept), payload.c.body]
@@ -78,7 +78,7 @@ def requests(connection: Connection, attempts: Sequence[tuple[str, int]]) -> lis
     found: list[StoredRequest | None] = []
     for delivery_id, (_, number) in zip(wanted, attempts, strict=True):
         row = rows.get(delivery_id)
-        if row is None:
+        if row is None or (row["body_size"] and not row["body"]):  # deleted when it came of age
             found.append(None)
             continue
         fields: dict[str, Any] = {name: row[name] for name in names}
@@ -165,9 +165,9 @@ def conditions(which: DeliveryFilter) -> list[ColumnElement[bool]]:
         found.append(columns.reason == which.reason.value)
     if which.since is not None:
         # The bound on the id spares the walk through everything that came later or before.
-        found += [columns.received_at >= to_micros(which.since), columns.id >= _first_id(which.since - _CLOCKS)]
+        found += [columns.received_at >= to_micros(which.since), columns.id >= first_id(which.since - _CLOCKS)]
     if which.until is not None:
-        found += [columns.received_at < to_micros(which.until), columns.id < _first_id(which.until + _CLOCKS)]
+        found += [columns.received_at < to_micros(which.until), columns.id < first_id(which.until + _CLOCKS)]
     if which.event_id is not None:
         found.append(columns.event_id == to_text(which.event_id, 300))
     if which.parent is not None:
@@ -188,12 +188,6 @@ def _matches(q: str) -> ColumnElement[bool]:
         columns.path.contains(q, autoescape=True),
         columns.id.in_(of_run),
     )
-
-
-def _first_id(moment: datetime) -> str:
-    """The smallest UUIDv7 of a moment's millisecond."""
-    digits = f"{max(0, to_micros(moment) // 1000):012x}"
-    return f"{digits[:8]}-{digits[8:]}-7000-8000-000000000000"
 
 
 def _summary_fields(row: RowMapping) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from functools import partial
 from typing import Any
 
 from receiver.contract.reasons import Reason
-from receiver.deliveries import accept, claims, discards, follow, reads, replays, replies, stats
+from receiver.deliveries import accept, claims, discards, follow, reads, replays, replies, retention, stats
 from receiver.deliveries.accept import Arrived
 from receiver.deliveries.discards import Discarded
+from receiver.deliveries.ledger import Place
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.records import (
     Candidate,
@@ -257,3 +258,25 @@ class DeliveryStore:
     ) -> tuple[list[DeliverySummary], str | None]:
         """A page of deliveries, newest first, and the next page's cursor, None at the end."""
         return await self._db.read(lambda c: reads.list_deliveries(c, which, limit, cursor))
+
+    # what has come of age; see `retention` for each one's promise
+
+    async def webhooks_with_deliveries(self) -> Sequence[str]:
+        """The keys of all webhooks that have deliveries, also of those that exist no more."""
+        return await self._db.read(retention.webhooks)
+
+    async def delete_bodies(self, webhook: str, before: datetime) -> tuple[int, bool]:
+        """Delete some bodies of what came before a moment: how many, and whether there may be more."""
+        return await self._db.write(lambda c: retention.delete_bodies(c, webhook, before))
+
+    async def delete_rows(self, webhook: str, before: datetime) -> tuple[int, bool]:
+        """Delete some deliveries that came before a moment: how many, and whether there may be more."""
+        return await self._db.write(lambda c: retention.delete_rows(c, webhook, before))
+
+    async def expired_events(self, after: Place | None, now: datetime) -> tuple[Sequence[Place], Place | None]:
+        """Event ids that need not be remembered any more, and where to go on looking."""
+        return await self._db.read(lambda c: retention.expired_events(c, after, now))
+
+    async def forget_events(self, places: Sequence[Place], now: datetime) -> int:
+        """Forget event ids; how many."""
+        return await self._db.write(lambda c: retention.forget_events(c, places, now))

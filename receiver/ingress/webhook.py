@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from receiver.contract.definition import DEFAULT_MAX_BODY, Deduplication, WebhookDefinition
@@ -12,6 +12,7 @@ from receiver.contract.paths import TOKEN_SEGMENT
 from receiver.contract.quantities import parse_rate
 from receiver.contract.templates import Template, compile_template
 from receiver.deliveries.records import Sharing
+from receiver.deliveries.sweeper import Keeps
 from receiver.ingress.allowlist import Allowlist, parse_allowlist
 from receiver.ingress.cors import Cors
 from receiver.ingress.filter import Filter, compile_filter
@@ -64,6 +65,7 @@ class Webhook:
     split: Template | None = None
     ordering_key: Template | None = None
     sharing: Sharing | None = None
+    keeps: Keeps = field(default_factory=Keeps)
     guards_replay: bool = False
     problem: str = ""
 
@@ -115,6 +117,7 @@ def compile_webhook(definition: WebhookDefinition, *, revision: int, state: str)
         split=_split(definition, scheme),
         ordering_key=definition.ordering_template(),
         sharing=Sharing(max_size=batch.max_size, max_wait=batch.max_wait) if batch else None,
+        keeps=Keeps(body=kept.body, row=kept.row) if (kept := definition.retention) else Keeps(),
         guards_replay=definition.verification.get("replay_guard", scheme.guards_replay),
     )
 

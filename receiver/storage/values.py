@@ -32,6 +32,12 @@ def maybe_from_micros(micros: int | None) -> datetime | None:
     return None if micros is None else from_micros(micros)
 
 
+def first_id(moment: datetime) -> str:
+    """The smallest UUIDv7 of a moment's millisecond: the ids of deliveries sort by the time they came."""
+    digits = f"{max(0, to_micros(moment) // 1000):012x}"
+    return f"{digits[:8]}-{digits[8:]}-7000-8000-000000000000"
+
+
 def to_json(value: Any) -> str:
     """Plain JSON in ASCII; also what UTF-8 cannot hold (half of a surrogate pair) survives the way back."""
     try:

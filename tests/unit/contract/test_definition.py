@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from receiver.contract.definition import WebhookDefinition, generate_key, parse_definition
 from receiver.contract.errors import DefinitionError
-from receiver.contract.parse import FIELDS, LATER
+from receiver.contract.parse import FIELDS
 from tests.support.json_values import hostile_values
 
 MINIMAL: dict[str, Any] = {"key": "k", "deployment": "f/d", "verification": {"scheme": "none"}}
@@ -122,13 +122,6 @@ def test_a_key_that_is_left_out_is_generated_valid_and_never_the_same():
         assert parse_definition({**MINIMAL, "key": key}, by="write").key == key
     made = parse_definition({name: value for name, value in MINIMAL.items() if name != "key"}, by="write")
     assert len(made.key) == 24
-
-
-@pytest.mark.parametrize("field", sorted(LATER))
-def test_a_field_that_does_not_work_yet_is_refused_by_name(field: str):
-    error = error_of({**MINIMAL, field: "x"})
-    assert (error.field, error.problem) == (field, "is not available yet; leave it out")
-    assert field in FIELDS
 
 
 def test_a_value_that_does_not_work_yet_is_refused_by_name():
