@@ -20,6 +20,8 @@ from receiver.admin.services import AdminServices
 from receiver.approvals import approvals_router
 from receiver.background import kept_running
 from receiver.checks.at_start import warn_of_version
+from receiver.checks.caller_rules import warnings_of
+from receiver.checks.callers import Callers
 from receiver.checks.gather import Checkup
 from receiver.checks.situation import ReceiverFacts
 from receiver.contract.definition import WebhookDefinition
@@ -183,6 +185,17 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
         await catalog.refresh()
         catalog.routes.refuse_clash(definition.key, definition.served_path)
 
+    callers = Callers(
+        deliveries=deliveries,
+        proxies=proxies,
+        sets=sets,
+        public_url=settings.http.public_url,
+        now=lambda: datetime.now(UTC),
+    )
+
+    async def caller_warnings(definition: WebhookDefinition) -> list[str]:
+        return warnings_of(await callers.facts(compile_webhook(definition, revision=0, state=definition.state)))
+
     async def ready() -> dict[str, bool]:
         try:
             await definitions.version()  # one row, however much is stored
@@ -213,6 +226,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
                     database=database,
                     keys=keys,
                     vault=vault,
+                    callers=callers,
                     parameter_rules=deployments.rules,
                     receiver=ReceiverFacts(
                         public_url=settings.http.public_url, admin_apart=settings.http.admin_port is not None
@@ -225,6 +239,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
                 base_url=settings.http.base_url,
                 prefect_ui_url=gateway.ui_url,
                 proxies=proxies,
+                callers=caller_warnings,
             )
         )
     )

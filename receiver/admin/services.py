@@ -75,7 +75,8 @@ class AdminServices:
     another webhook's. `check` gives what would not work, of all webhooks or of the one with a key. `documents` gives
     the JSON text of the context that a delivery's flow gets, by delivery id and attempt; None when there is none.
     `queued` tells the dispatcher that something waits. `prefect_ui_url` is the address of Prefect's pages, None when it
-    has none. The caller's address is what `proxies` say, else the peer's.
+    has none. The caller's address is what `proxies` say, else the peer's. `callers` tells what would
+    keep a webhook's callers out, in sentences.
     """
 
     keys: KeyStore
@@ -95,3 +96,4 @@ class AdminServices:
     base_url: str
     prefect_ui_url: str | None = None
     proxies: Proxies = field(default_factory=Proxies)
+    callers: Callable[[WebhookDefinition], Awaitable[list[str]]] | None = None

@@ -168,7 +168,10 @@ class WebhookDesk:
 
     async def _told(self, row: DefinitionRow) -> WebhookView:
         """The webhook with what would not work yet. Prefect is asked, which may take seconds: in nobody's turn."""
-        return self.view(row, await self._warnings(row))
+        warnings = await self._warnings(row)
+        if self._services.callers is not None:
+            warnings += await self._services.callers(parse_definition(row.definition, by="code"))
+        return self.view(row, warnings)
 
     async def _set_state(self, known: DefinitionRow, state: object, who: Principal) -> DefinitionRow:
         if state is None:

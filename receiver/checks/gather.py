@@ -7,9 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from receiver.checks.callers import Callers
 from receiver.checks.finding import Finding
 from receiver.checks.judge import judge
-from receiver.checks.situation import InboxFacts, KeyFacts, ReceiverFacts, Situation, Troubled, WebhookFacts
+from receiver.checks.situation import (
+    CallerFacts,
+    InboxFacts,
+    KeyFacts,
+    ReceiverFacts,
+    Situation,
+    Troubled,
+    WebhookFacts,
+)
 from receiver.contract.errors import DefinitionError
 from receiver.deliveries.store import DeliveryStore
 from receiver.deliveries.troubled import COUNTED, held_and_dead
@@ -43,6 +52,7 @@ class Checkup:
     database: Database
     keys: KeyStore
     vault: Vault
+    callers: Callers
     parameter_rules: Callable[[str], ParameterRules | None]
     receiver: ReceiverFacts
     now: Callable[[], datetime]
@@ -51,14 +61,18 @@ class Checkup:
         """The findings. Takes about 4 s at most, whoever does not answer."""
         routes = self.catalog.routes
         webhooks = [each for each in routes.all() if key in {None, each.key}]
-        prefect, inbox, origins, secrets, keys = await asyncio.gather(
+        prefect, inbox, origins, secrets, keys, callers = await asyncio.gather(
             survey((each.deployment for each in webhooks if not each.problem), within=_SECONDS),
             self._inbox([each.key for each in webhooks]),
             self._origins(),
             self._secrets(webhooks),
             self._keys() if key is None else _nothing(),
+            self._callers(webhooks),
         )
-        facts = (self._facts(each, routes, origins, secrets) for each in webhooks)
+        facts = (
+            replace(self._facts(each, routes, origins, secrets), callers=callers.get(each.key, CallerFacts()))
+            for each in webhooks
+        )
         return judge(
             Situation(
                 now=self.now(),
@@ -118,6 +132,12 @@ class Checkup:
         """What is wrong with each secret, by its reference."""
         references = sorted({each.secret for each in webhooks if each.secret and not each.problem})
         return dict(zip(references, await asyncio.gather(*map(self._secret, references)), strict=True))
+
+    async def _callers(self, webhooks: Sequence[Webhook]) -> dict[str, CallerFacts]:
+        """What keeps callers out, by the webhook's key."""
+        asked = [each for each in webhooks if not each.problem]
+        facts = await asyncio.gather(*map(self.callers.facts, asked))
+        return {each.key: found for each, found in zip(asked, facts, strict=True)}
 
     async def _secret(self, reference: str) -> str:
         try:

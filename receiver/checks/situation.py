@@ -10,6 +10,20 @@ from receiver.prefect_gateway.survey import DeploymentState, PoolState, Survey
 
 
 @dataclass(frozen=True, kw_only=True)
+class CallerFacts:
+    """What keeps a webhook's callers out; empty texts mean that there is no such problem.
+
+    `proxied`: why its allowlist sees a proxy instead of them. `lost_sets`, `old_sets`: sets of networks that were never
+    loaded, that cannot be renewed. `no_certificates`: it asks for client certificates, and none come.
+    """
+
+    proxied: str = ""
+    lost_sets: str = ""
+    old_sets: str = ""
+    no_certificates: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class WebhookFacts:
     """A webhook. Empty texts mean that there is no such problem.
 
@@ -31,6 +45,7 @@ class WebhookFacts:
     clash: str = ""
     taken_by: str = ""
     parameters_problem: str = ""
+    callers: CallerFacts = CallerFacts()
 
     @property
     def subject(self) -> str:

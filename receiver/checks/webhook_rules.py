@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from shlex import quote
 
+from receiver.checks.caller_rules import RULES as CALLER_RULES
 from receiver.checks.finding import Code, Finding, Level
 from receiver.checks.situation import Situation, WebhookFacts
 from receiver.prefect_gateway.survey import Access
@@ -138,6 +139,7 @@ RULES: tuple[Rule, ...] = (
     parameters_invalid,
     sync_on_slow_pool,
     deployment_paused,
+    *CALLER_RULES,
 )
 """What is asked of a definition that compiles."""
 

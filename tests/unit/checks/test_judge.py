@@ -8,7 +8,7 @@ import pytest
 
 from receiver.checks.finding import Code, Finding, Level, fails
 from receiver.checks.judge import judge
-from receiver.checks.situation import KeyFacts, Situation, Troubled
+from receiver.checks.situation import CallerFacts, KeyFacts, Situation, Troubled
 from receiver.prefect_gateway.survey import Access
 from tests.support.situations import (
     GOOD,
@@ -88,6 +88,22 @@ CASES: dict[str, tuple[Situation, Code, Level, str, str]] = {
     "sync on what is served": (
         replace(with_deployment(pool=None, queue=None), webhooks=(SYNC,)),
         *(Code.SYNC_ON_SLOW_POOL, WARNING, "webhook orders", "type warm"),
+    ),
+    "an allowlist behind a proxy": (
+        with_webhook(callers=CallerFacts(proxied="the latest request that was refused came from 10.0.0.1")),
+        *(Code.ALLOWLIST_BEHIND_PROXY, WARNING, "webhook orders", "WEBHOOKS_TRUSTED_PROXIES"),
+    ),
+    "a set of networks that is not there": (
+        with_webhook(callers=CallerFacts(lost_sets="set:github-hooks: was not fetched")),
+        *(Code.NETWORK_SET_UNAVAILABLE, ERROR, "webhook orders", "WEBHOOKS_NETWORK_SETS"),
+    ),
+    "a set of networks that grows old": (
+        with_webhook(callers=CallerFacts(old_sets="set:github-hooks: was not fetched")),
+        *(Code.NETWORK_SET_OLD, WARNING, "webhook orders", "WEBHOOKS_NETWORK_SETS"),
+    ),
+    "client certificates that nobody passes on": (
+        with_webhook(callers=CallerFacts(no_certificates=True)),
+        *(Code.CERTIFICATES_UNREAD, ERROR, "webhook orders", "WEBHOOKS_CLIENT_CERT_HEADER"),
     ),
     "a paused webhook": (
         with_webhook(state="paused"),
