@@ -166,6 +166,12 @@ def _words(definition: WebhookDefinition, carriers: Carriers) -> str:
         words.append(f"Verified by scheme `{definition.scheme}`{': ' + ', '.join(places) if places else ''}.")
     if definition.ip_allowlist:
         words.append("Certain addresses only.")
+    if definition.rate_limit:
+        words.append(f"At most {definition.rate_limit}.")
+    if definition.cors:
+        words.append(
+            "Pages of any origin may call it." if "*" in definition.cors else "Pages of some origins may call it."
+        )
     if definition.filter:
         words.append("Requests that its filter leaves out are answered 200 and start nothing.")
     if definition.state == "paused":
@@ -201,8 +207,10 @@ def _answers(definition: WebhookDefinition) -> dict[str, Any]:
         answers.setdefault("202", {"description": "The flow takes longer; `status_url` tells its reply later."})
     if definition.scheme != "none":
         refused["401"] = "Not verified."
-    if definition.ip_allowlist:
-        refused["403"] = "Address not allowed."
+    if definition.scheme != "none" or definition.ip_allowlist:
+        refused["403"] = "Address not allowed, or a secret that came by plain HTTP."
+    if definition.scheme != "none" or definition.rate_limit:
+        refused["429"] = "Too many requests: send again after the seconds in Retry-After."
     if waits:
         refused["500"] = "The flow failed."
     if definition.on_invalid != "hold":
