@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from http import HTTPStatus
 
 from starlette.types import Receive, Scope, Send
@@ -26,9 +27,10 @@ def for_webhooks(scope: Scope) -> bool:
 
 
 class _AsgiArrival:
-    """A request as ASGI gives it. `held` are the bytes of its body that count against the capacity.
+    """A request as ASGI gives it.
 
-    One that was not `admitted`, for want of capacity, is refused when its body would be read.
+    `held` are the bytes of it that count against the capacity; `whole` says that all of it was read. One that was not
+    `admitted`, for want of capacity, is refused when its body would be read.
     """
 
     def __init__(self, scope: Scope, receive: Receive, capacity: Capacity, *, admitted: bool = True) -> None:
@@ -42,6 +44,7 @@ class _AsgiArrival:
         self.scheme: str = scope.get("scheme", "http")
         self.admitted = admitted
         self.held = 0
+        self.whole = False
         self._receive = receive
         self._capacity = capacity
 
@@ -55,6 +58,10 @@ class _AsgiArrival:
         except TimeoutError:
             raise Refused(Reason.BODY_INCOMPLETE, f"not whole after {seconds:g} s") from None
 
+    def hold(self, size: int) -> None:
+        """Count bytes more; raises `Refused`."""
+        self.held += self._capacity.hold(size)
+
     async def hung_up(self) -> None:
         """Return when the sender is gone; to be awaited after `read`."""
         while (await self._receive())["type"] != "http.disconnect":
@@ -64,6 +71,7 @@ class _AsgiArrival:
         message = await self._receive()
         if message["type"] == "http.request" and not message.get("more_body", False):
             # The common case: one message, no copy.
+            self.whole = True
             body: bytes = message.get("body", b"")
             if len(body) > limit:
                 raise Refused(Reason.BODY_TOO_LARGE, f"over {limit} bytes")
@@ -74,6 +82,7 @@ class _AsgiArrival:
         while True:
             if message["type"] == "http.disconnect":
                 raise Refused(Reason.BODY_INCOMPLETE, f"the sender hung up after {size} bytes")
+            self.whole = not message.get("more_body", False)
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > limit:
@@ -81,7 +90,7 @@ class _AsgiArrival:
             if len(parts) == 1:
                 self.held = self._capacity.hold(size)
                 self.held += await self._capacity.reserve(self._announced(limit), size)
-            if not message.get("more_body", False):
+            if self.whole:
                 self._capacity.release(self.held - size)
                 self.held = size
                 return b"".join(parts)
@@ -106,7 +115,8 @@ class WebhookEndpoint:
         capacity = self._capacity
         arrival = _AsgiArrival(scope, receive, capacity, admitted=capacity.enter())
         try:
-            await send_answer(await self.intake.take(arrival), receive, send)
+            answer = await self.intake.take(arrival)
+            await send_answer(replace(answer, close=False) if answer.close and arrival.whole else answer, receive, send)
         finally:
             if arrival.admitted:
                 capacity.leave()

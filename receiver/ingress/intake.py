@@ -73,6 +73,9 @@ class Arrival(Protocol):
 
     async def read(self, limit: int) -> bytes: ...
 
+    def hold(self, size: int) -> None:
+        """So many bytes more are kept of it until its answer, what its body inflates to; raises `Refused`."""
+
     async def hung_up(self) -> None:
         """Returns when the sender is gone; awaited only after `read`."""
 
@@ -183,6 +186,8 @@ class Intake:
             now=now,
             rules=self._w.parameter_rules(webhook.deployment),
         )
+        if (inflated := len(judgement.redacted.body) - len(request.wire_body)) > 0:
+            arrival.hold(inflated)
         if judgement.status is Status.REJECTED:
             assert judgement.reason is not None
             raise Refused(judgement.reason, judgement.detail)

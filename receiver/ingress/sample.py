@@ -99,6 +99,9 @@ class _SampleArrival:
     async def read(self, limit: int) -> bytes:  # noqa: ARG002 (the rule on size judges the content-length)
         return self._body
 
+    def hold(self, size: int) -> None:
+        """Not counted: it is an operator's."""
+
     async def hung_up(self) -> None:
         """Never: the answer goes to a caller of ours."""
         await asyncio.Event().wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -245,6 +246,19 @@ def test_too_many_requests_in_progress_are_refused_and_health_is_told_all_the_sa
         assert running.stored(webhook="quick") == []
         running.stop()
         assert {each.result(60).status_code for each in waiting} == {202}
+
+
+def test_what_waiting_callers_bodies_inflate_to_counts(tmp_path: Path):
+    body, packed = gzip.compress(b"{}" + b" " * 600_000), {"Content-Encoding": "gzip"}
+    with serving(tmp_path, WEBHOOKS_BODY_BUDGET="1") as running, ThreadPoolExecutor(1) as callers:
+        running.define("waits", mode="sync", timeout=120)
+        waiting = callers.submit(running.http.post, "/api/webhooks/waits", content=body, headers=packed)
+        wait_until(lambda: running.stored(webhook="waits"), 20, what="one waits")
+        refused = running.http.post("/api/webhooks/waits", content=body, headers=packed)
+        assert refused.status_code == 503 and "connection" not in refused.headers
+        assert len(running.stored(webhook="waits")) == 1
+        running.stop()
+        assert waiting.result(60).status_code == 202
 
 
 def test_too_many_connections_are_refused_and_room_is_made_by_those_that_end(tmp_path: Path):

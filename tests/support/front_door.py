@@ -45,6 +45,9 @@ class Came:
         self.was_read = True
         return self.body
 
+    def hold(self, size: int) -> None:
+        pass
+
     async def hung_up(self) -> None:
         raise AssertionError("nobody waits here")
 

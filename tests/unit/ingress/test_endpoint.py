@@ -61,6 +61,14 @@ async def test_a_body_over_the_limit_is_refused_without_reading_on(messages: lis
     assert refused.value.reason is Reason.BODY_TOO_LARGE and wire.messages == [chunk(b"never read")]
 
 
+@pytest.mark.parametrize(("last", "whole"), [(False, True), (True, False)])
+async def test_it_is_known_whether_a_refused_body_was_read_to_its_end(last: bool, whole: bool):
+    arrival = _AsgiArrival(scope(), Wire(chunk(b"ab"), chunk(b"cde", more=last)).receive, Capacity())
+    with pytest.raises(Refused):
+        await arrival.read(4)
+    assert arrival.whole is whole and arrival.held > 0
+
+
 async def test_a_sender_that_hangs_up_or_is_too_slow_is_refused():
     with pytest.raises(Refused, match="hung up after 2 bytes"):
         await _AsgiArrival(scope(), Wire(chunk(b"ab")).receive, Capacity()).read(10)

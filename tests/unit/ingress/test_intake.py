@@ -30,6 +30,9 @@ class Arrived:
     async def read(self, limit: int) -> bytes:
         return b""
 
+    def hold(self, size: int) -> None:
+        raise AssertionError("nothing is inflated here")
+
     async def hung_up(self) -> None:
         raise AssertionError("nothing is waited for here")
 
