@@ -50,6 +50,7 @@ def absent(failure: CommandFailed, settings: Settings) -> Iterator[Finding]:
         remedy="webhooks up",
     )
     if not os.environ.get("WEBHOOKS_URL"):  # else the receiver is, or ought to be, somewhere else
+        yield from _certificate(settings)
         yield from _ports(settings)
         yield from _database(settings)
 
@@ -78,6 +79,16 @@ def _hiding(project: Path) -> Iterator[Path]:
         file = folder / "flows" / "__init__.py"
         if folder != project and file.is_file():
             yield file
+
+
+def _certificate(settings: Settings) -> Iterator[Finding]:
+    if settings.http.tls_certificate is not None:
+        from receiver.tls import check_pair
+
+        try:
+            check_pair(settings.http.tls_certificate, settings.http.tls_key)
+        except WebhooksError as error:
+            yield _error(Code.SETTINGS_INVALID, RECEIVER, str(error), "Name the files of a certificate and its key.")
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:

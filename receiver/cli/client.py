@@ -200,7 +200,7 @@ def open_client(timeout: float = 60) -> Iterator[AdminClient]:
     try:
         verify = trust(connection.certificate)
     except (OSError, ValueError) as error:
-        raise CommandFailed(f"The receiver's certificate cannot be read: {error}.") from None
+        raise ReceiverAbsent(f"The receiver's certificate cannot be read: {error}.") from None
     # A proxy of the environment cannot reach this machine's own addresses.
     with httpx.Client(timeout=timeout, verify=verify, trust_env=not _is_here(connection.url)) as http:
         yield AdminClient(connection, http)

@@ -220,6 +220,16 @@ def test_what_has_taken_a_port_is_named(shell: Path, monkeypatch: pytest.MonkeyP
     assert "WEBHOOKS_PORT" in port["remedy"]
 
 
+def test_a_certificate_that_cannot_be_used_is_told_with_its_setting(
+    shell: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEBHOOKS_TLS_CERTIFICATE", str(shell / "absent.pem"))
+    found = json.loads(run("--json")[1])["findings"]
+    [tls] = [each for each in found if each["code"] == Code.SETTINGS_INVALID]
+    assert tls["problem"].startswith("WEBHOOKS_TLS_CERTIFICATE ") and tls["level"] == Level.ERROR
+    assert Code.RECEIVER_ABSENT in {each["code"] for each in found}
+
+
 def test_a_home_that_others_may_read_and_settings_that_do_not_parse(
     shell: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
