@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from html import escape
 from typing import Any
@@ -18,6 +19,7 @@ pre{overflow:auto;padding:.6rem;background:#f6f8fa}.method{display:inline-block;
 table{border-collapse:collapse}td{padding:.1rem .8rem .1rem 0;vertical-align:top}
 @media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}pre{background:#161b22}.told{color:#9198a1}}
 """
+_CODE = re.compile("`([^`]+)`")
 HEADERS = page_policy(style=_STYLE)
 """Nothing is loaded and no script runs, whatever a definition may hold."""
 
@@ -30,7 +32,7 @@ def page(document: dict[str, Any], base_url: str) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Webhooks for Prefect</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"{NO_ICON}<style>{_STYLE}</style></head><body><h1>Webhooks for Prefect</h1>"
-        f'<p>{escape(document["info"].get("description", ""))}</p><p><a href="/openapi.json">openapi.json</a></p>'
+        f'<p>{_prose(document["info"].get("description", ""))}</p><p><a href="/openapi.json">openapi.json</a></p>'
         f"{body}</body></html>\n"
     )
 
@@ -43,13 +45,13 @@ def _section(document: dict[str, Any], tag: dict[str, str], base_url: str) -> st
         if tag["name"] in operation.get("tags", [])
     ]
     told = "".join(operations) or '<p class="told">None yet.</p>'
-    return f'<section><h2>{escape(tag["name"])}</h2><p class="told">{escape(tag["description"])}</p>{told}</section>'
+    return f'<section><h2>{escape(tag["name"])}</h2><p class="told">{_prose(tag["description"])}</p>{told}</section>'
 
 
 def _operation(document: dict[str, Any], path: str, method: str, operation: dict[str, Any], base_url: str) -> str:
     summary = escape(operation.get("summary", ""))
     scope = operation.get("x-required-scope")
-    parts = [f"<p>{escape(operation.get('description', ''))}</p>"]
+    parts = [f"<p>{_prose(operation.get('description', ''))}</p>"]
     if scope:
         parts.append(f'<p class="told">Needs a key of scope {escape(scope)}.</p>')
     media = operation.get("requestBody", {}).get("content", {}).get("application/json")
@@ -58,7 +60,7 @@ def _operation(document: dict[str, Any], path: str, method: str, operation: dict
     if media and media.get("schema"):
         parts.append(f"<p>Body:</p><pre>{escape(_schema_text(document, media['schema']))}</pre>")
     answers = "".join(
-        f"<tr><td><code>{escape(status)}</code></td><td>{escape(answer.get('description', ''))}</td></tr>"
+        f"<tr><td><code>{escape(status)}</code></td><td>{_prose(answer.get('description', ''))}</td></tr>"
         for status, answer in operation.get("responses", {}).items()
     )
     parts.append(f"<table>{answers}</table>")
@@ -66,6 +68,11 @@ def _operation(document: dict[str, Any], path: str, method: str, operation: dict
         f'<span class="method">{method.upper()}</span> <code>{escape(path)}</code> <span class="told">{summary}</span>'
     )
     return f"<details><summary>{head}</summary>{''.join(parts)}</details>"
+
+
+def _prose(text: str) -> str:
+    """Text of the document as HTML: what stands between backticks is code."""
+    return _CODE.sub(r"<code>\1</code>", escape(text))
 
 
 def _curl(path: str, method: str, media: dict[str, Any] | None, base_url: str) -> str:

@@ -137,3 +137,10 @@ def test_the_page_shows_a_line_to_try_and_escapes_what_a_definition_holds():
     assert "<script" not in text and "&lt;script&gt;" in text
     assert "default-src 'none'" in HEADERS["Content-Security-Policy"]
     assert "http" not in text.replace("https://hooks.example.com", "")
+
+
+def test_what_a_description_has_between_backticks_is_code_on_the_page_and_nothing_else_of_it_is_html() -> None:
+    document = described(row(schema={"type": "object"}))
+    document["info"]["description"] = "`a<b>` and <i>"
+    text = page(document, "https://hooks.example.com")
+    assert "<code>a&lt;b&gt;</code> and &lt;i&gt;" in text
