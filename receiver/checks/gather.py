@@ -24,6 +24,8 @@ from receiver.deliveries.store import DeliveryStore
 from receiver.deliveries.troubled import COUNTED, held_and_dead
 from receiver.ingress.parameter_rules import ParameterRules, parameter_problems
 from receiver.ingress.vault import SecretUnavailable, Vault
+from receiver.ingress.verify.base import Secrets
+from receiver.ingress.verify.probe import secret_problem
 from receiver.ingress.webhook import Webhook
 from receiver.prefect_gateway.survey import survey
 from receiver.storage import Database, StoreUnavailable
@@ -128,8 +130,8 @@ class Checkup:
             if row.expires_at is not None
         )
 
-    async def _secrets(self, webhooks: Sequence[Webhook]) -> dict[str, str]:
-        """What is wrong with each secret, by its reference."""
+    async def _secrets(self, webhooks: Sequence[Webhook]) -> dict[str, Secrets | str]:
+        """Each secret by its reference, or why it cannot be read."""
         references = sorted({each.secret for each in webhooks if each.secret and not each.problem})
         return dict(zip(references, await asyncio.gather(*map(self._secret, references)), strict=True))
 
@@ -139,18 +141,17 @@ class Checkup:
         facts = await asyncio.gather(*map(self.callers.facts, asked))
         return {each.key: found for each, found in zip(asked, facts, strict=True)}
 
-    async def _secret(self, reference: str) -> str:
+    async def _secret(self, reference: str) -> Secrets | str:
         try:
             async with asyncio.timeout(_SECONDS):
-                await self.vault.resolve(reference)
+                return await self.vault.resolve(reference)
         except SecretUnavailable as error:
             return str(error)
         except TimeoutError:
             return f"it took over {_SECONDS:g} s: see that Prefect is well, and check again"
-        return ""
 
     def _facts(
-        self, webhook: Webhook, routes: Routes[Webhook], origins: Mapping[str, str], secrets: Mapping[str, str]
+        self, webhook: Webhook, routes: Routes[Webhook], origins: Mapping[str, str], known: Mapping[str, Secrets | str]
     ) -> WebhookFacts:
         facts = WebhookFacts(
             key=webhook.key,
@@ -163,10 +164,15 @@ class Checkup:
         )
         if webhook.problem:
             return facts
+        secret = known.get(webhook.secret) if webhook.secret else None
         return replace(
             facts,
+            scheme=webhook.scheme.name,
+            signs_url=webhook.scheme.signs_url(),
             secret=webhook.secret,
-            secret_problem=secrets.get(webhook.secret or "", ""),
+            secret_problem=secret if isinstance(secret, str) else "",
+            secret_unusable=secret_problem(webhook.scheme, secret, self.now()) if isinstance(secret, Secrets) else "",
+            secret_gap=webhook.scheme.secret_gap(secret) if isinstance(secret, Secrets) else "",
             clash=_clash(webhook, routes),
             taken_by=_taken_by(webhook, routes),
             parameters_problem=_parameters_problem(webhook, self.parameter_rules(webhook.deployment)),

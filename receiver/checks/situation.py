@@ -29,6 +29,8 @@ class WebhookFacts:
 
     `definition_problem`: why the stored definition does not compile; nothing else of it counts then.
     `secret_problem`: why its secret cannot be read, and so what to do, in the vault's words; never the value.
+    `secret_unusable`: why its scheme can use none of it; `secret_gap`: what it lacks besides; parts by name, no values.
+    `signs_url`: its sender signs the address it calls.
     `clash`: which other webhook competes for its requests. `taken_by`: the key of the one that gets all of them.
     `parameters_problem`: why no request's parameters can fit the deployment's.
     """
@@ -41,7 +43,11 @@ class WebhookFacts:
     deployment: str
     secret: str | None = None
     definition_problem: str = ""
+    scheme: str = ""
     secret_problem: str = ""
+    secret_unusable: str = ""
+    secret_gap: str = ""
+    signs_url: bool = False
     clash: str = ""
     taken_by: str = ""
     parameters_problem: str = ""

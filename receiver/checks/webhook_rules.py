@@ -43,6 +43,26 @@ def secret_unavailable(webhook: WebhookFacts, situation: Situation) -> Iterator[
         )
 
 
+def secret_unusable(webhook: WebhookFacts, _: Situation) -> Iterator[Finding]:
+    """The secret can be read, and is not what the scheme needs: a part is missing, or it is written otherwise."""
+    enter = f"Mend it where it is kept ({webhook.secret}); `webhooks schemes {webhook.scheme}` says what to enter."
+    if webhook.secret_unusable:
+        yield _error(Code.SECRET_UNUSABLE, webhook, webhook.secret_unusable, enter)
+    elif webhook.secret_gap:
+        yield _warning(Code.SECRET_INCOMPLETE, webhook, webhook.secret_gap, enter)
+
+
+def url_unknown(webhook: WebhookFacts, situation: Situation) -> Iterator[Finding]:
+    """The sender signs the address it calls, and nobody told the receiver which one that is."""
+    if webhook.signs_url and not situation.receiver.public_url:
+        problem = (
+            f"the scheme {webhook.scheme} signs the URL, and WEBHOOKS_PUBLIC_URL is not set: what is signed for "
+            "another address than this machine's is refused"
+        )
+        remedy = "Set WEBHOOKS_PUBLIC_URL to the beginning of the address that the sender calls, and start again."
+        yield _warning(Code.URL_UNKNOWN, webhook, problem, remedy)
+
+
 def deployment_missing(webhook: WebhookFacts, situation: Situation) -> Iterator[Finding]:
     """Prefect has no such deployment: what comes is stored and waits, dead, for it."""
     if webhook.deployment in situation.prefect.looked_for and situation.deployment_of(webhook) is None:
@@ -133,6 +153,8 @@ Rule = Callable[[WebhookFacts, Situation], Iterator[Finding]]
 RULES: tuple[Rule, ...] = (
     path_clash,
     secret_unavailable,
+    secret_unusable,
+    url_unknown,
     deployment_missing,
     deployment_unserved,
     queue_paused,
@@ -163,6 +185,10 @@ def _mend(webhook: WebhookFacts) -> str:
 
 def _error(code: Code, webhook: WebhookFacts, problem: str, remedy: str) -> Finding:
     return Finding(code=code, level=Level.ERROR, subject=webhook.subject, problem=problem, remedy=remedy)
+
+
+def _warning(code: Code, webhook: WebhookFacts, problem: str, remedy: str) -> Finding:
+    return Finding(code=code, level=Level.WARNING, subject=webhook.subject, problem=problem, remedy=remedy)
 
 
 def _told(code: Code, webhook: WebhookFacts, problem: str, remedy: str) -> Finding:

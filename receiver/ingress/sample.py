@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from receiver.contract.errors import DefinitionError
+from receiver.contract.errors import DefinitionError, Unverified
 from receiver.contract.paths import filled_path
+from receiver.contract.reasons import Reason
 from receiver.ingress.answers import Answer
 from receiver.ingress.intake import Intake
 from receiver.ingress.request import RawRequest
@@ -72,7 +73,12 @@ class SampleSender:
             secrets = await self._vault.resolve(webhook.secret) if webhook.secret else None
         except SecretUnavailable as error:
             raise DefinitionError("verification.secret", str(error)) from None
-        signed = webhook.scheme.sign(unsigned, secrets, unsigned.received_at)
+        try:
+            signed = webhook.scheme.sign(unsigned, secrets, unsigned.received_at)
+        except Unverified as error:
+            # The secret is no use, or the signature's place is in a body that this one is not: nothing is sent.
+            field = "verification.secret" if error.reason is Reason.SECRET_UNAVAILABLE else "body"
+            raise DefinitionError(field, error.detail or f"cannot be signed: {error.reason}") from None
         return await self._intake.take(_SampleArrival(signed))
 
 

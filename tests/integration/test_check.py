@@ -128,6 +128,28 @@ async def test_what_is_wrong_with_stored_definitions_and_their_secrets_is_told(t
     assert ("receiver", Code.PUBLIC_URL_PLAIN) in told
 
 
+async def test_secrets_that_lack_a_part_signed_urls_and_keys_that_expire_are_told(
+    receiver: RunningReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHECK_TEST_SECRET", '{"token": "of-nobody-else", "app_secret": "of-nobody-else"}')
+    for key, scheme in (("ding", "dingtalk"), ("page", "meta"), ("call", "twilio")):
+        await receiver.define(key, verification={"scheme": scheme, "secret": "env:CHECK_TEST_SECRET"})
+    for name, life in (("ci", "13d"), ("later", "90d")):
+        made = await receiver.admin.post("/api/admin/keys", json={"name": name, "expires": life})
+        assert made.status_code == 201, made.text
+    found = await check(receiver)
+    told = {(code, found[code]["subject"]) for code in found if code != Code.DEPLOYMENT_MISSING}
+    assert told == {
+        (Code.SECRET_UNUSABLE, "webhook ding"),
+        (Code.SECRET_INCOMPLETE, "webhook page"),
+        (Code.URL_UNKNOWN, "webhook call"),
+        (Code.KEY_EXPIRES, "key ci"),
+    }
+    assert "it has no 'aes_key'" in found[Code.SECRET_UNUSABLE]["problem"]
+    assert "of-nobody-else" not in str(found)
+    assert set(await check(receiver, "call")) == {Code.DEPLOYMENT_MISSING, Code.URL_UNKNOWN}
+
+
 async def test_the_check_needs_a_key_that_may_read(tmp_path: Path) -> None:
     async with admin_api(tmp_path) as api:
         api.outside.findings = [

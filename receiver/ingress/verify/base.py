@@ -150,6 +150,14 @@ class Scheme(ABC):
         """Whether the secret itself travels in each request, so that plain HTTP would give it away."""
         return self.strength == "secret"
 
+    def signs_url(self) -> bool:
+        """Whether the sender signs the address it calls: then the receiver has to know that address."""
+        return False
+
+    def secret_gap(self, secrets: Secrets) -> str:  # noqa: ARG002
+        """What a secret lacks without which deliveries are verified all the same, and what is refused for it."""
+        return ""
+
     @classmethod
     def options_taken(cls) -> dict[str, str]:
         """The options a webhook may set, by name, each with what it does."""

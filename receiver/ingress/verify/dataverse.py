@@ -12,7 +12,7 @@ from receiver.ingress.request import RawRequest
 from receiver.ingress.verify.api_key import ApiKey
 from receiver.ingress.verify.base import Carriers, Scheme, Secrets, Verified
 from receiver.ingress.verify.options import HeaderName, SchemeOptions, read_options
-from receiver.ingress.verify.parts import secret_part
+from receiver.ingress.verify.parts import secret_part, unusable
 
 _QUERY_NAME = Annotated[str, Field(min_length=1, max_length=128)]
 
@@ -57,7 +57,8 @@ class Dataverse(Scheme):
 
     def verify(self, request: RawRequest, secrets: Secrets | None, now: datetime) -> Verified:
         """Accept a request with the right value under every name."""
-        shown = [self._pairs[name].verify(request, self._value(secrets, name), now) for name in self._pairs]
+        values = {name: self._value(secrets, name) for name in self._pairs}
+        shown = [pair.verify(request, values[name], now) for name, pair in self._pairs.items()]
         return Verified(scheme=self.name, secret=shown[0].secret)
 
     def sign(self, request: RawRequest, secrets: Secrets | None, now: datetime) -> RawRequest:
@@ -75,4 +76,7 @@ class Dataverse(Scheme):
         )
 
     def _value(self, secrets: Secrets | None, name: str) -> Secrets:
-        return secret_part(secrets, name, plain=len(self._pairs) == 1)
+        part = secret_part(secrets, name, plain=len(self._pairs) == 1)
+        if len(self._pairs) > 1 and not part.usable():
+            raise unusable(tuple(self._pairs), f"it has no '{name}'")
+        return part

@@ -77,6 +77,10 @@ class HmacScheme(Scheme):
             entries.insert(0, self.options.timestamp_prefix + timestamp)
         return with_headers(request, {self.options.header[0]: (self.options.separator or "").join(entries)})
 
+    def signs_url(self) -> bool:
+        """Where `signed` holds `{url}` and no `notification_url` says what that is."""
+        return self.options.content.takes_url()
+
     def carriers(self) -> Carriers:
         """The signature's header, under each of its names."""
         return Carriers(headers=frozenset(self.options.header))

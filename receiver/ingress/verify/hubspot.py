@@ -85,6 +85,10 @@ class HubSpot(Scheme):
         """The request with a signature of the chosen version."""
         return self._way.sign(request, secrets, now)
 
+    def signs_url(self) -> bool:
+        """Since version 2."""
+        return self._way.signs_url()
+
     def carriers(self) -> Carriers:
         """The headers of all versions, which come together."""
         return Carriers(headers=frozenset({_OLDER_HEADER, "x-hubspot-signature-v3"}))
@@ -123,6 +127,9 @@ class _PlainHash(Scheme):
         signature = self._hash(decode_keys(secrets)[0][1], request).decode()
         version = "v2" if self._with_url else "v1"
         return with_headers(request, {_OLDER_HEADER: signature, "x-hubspot-signature-version": version})
+
+    def signs_url(self) -> bool:
+        return self._with_url
 
     def carriers(self) -> Carriers:
         return Carriers(headers=frozenset({_OLDER_HEADER}))

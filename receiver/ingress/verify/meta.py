@@ -16,11 +16,13 @@ from receiver.ingress.verify.handshakes import query_challenge
 from receiver.ingress.verify.hmac_signature import HmacScheme
 from receiver.ingress.verify.keys import decode_keys, find_match
 from receiver.ingress.verify.options import SchemeOptions, read_options
-from receiver.ingress.verify.parts import secret_part
+from receiver.ingress.verify.parts import secret_part, unusable
 from receiver.ingress.verify.wire import one_query_value
 
 _NAMES = {"sha256": "X-Hub-Signature-256", "sha1": "X-Hub-Signature"}
 _TOKEN = "hub.verify_token"  # noqa: S105 (the name of a parameter)
+
+_PARTS = ("app_secret", "verify_token")
 
 
 class MetaOptions(SchemeOptions):
@@ -68,6 +70,12 @@ class Meta(HmacScheme):
             headers=frozenset(name.lower() for name in _NAMES.values()), query=frozenset({"hub.verify_token"})
         )
 
+    def secret_gap(self, secrets: Secrets) -> str:
+        """The verify token."""
+        if secret_part(secrets, "verify_token").usable():
+            return ""
+        return "its secret has no 'verify_token': Meta's check of the URL is refused"
+
     def handshake_methods(self) -> frozenset[str]:
         """GET."""
         return frozenset({"GET"})
@@ -87,4 +95,7 @@ class Meta(HmacScheme):
 
 
 def _app_secret(secrets: Secrets | None) -> Secrets:
-    return secret_part(secrets, "app_secret", plain=True)
+    part = secret_part(secrets, "app_secret", plain=True)
+    if not part.usable():
+        raise unusable(_PARTS, "it has no 'app_secret'")
+    return part

@@ -43,6 +43,8 @@ _ENTRY = rb"[a-z*][a-z0-9_.*-]*=:(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[
 _SIGNATURES = re.compile(_ENTRY + rb"(?:[ \t]*,[ \t]*" + _ENTRY + rb"){0,3}")
 """The header Signature: labels with canonical base64, so that no bit of it is without effect."""
 
+_OF_ADDRESS = frozenset({"@target-uri", "@authority", "@scheme"})
+
 
 class Rfc9421Options(SchemeOptions):
     """Which signatures are believed."""
@@ -118,6 +120,10 @@ class Rfc9421(Scheme):
             body=request.wire_body,
         )
         return with_headers(bare, {name.lower(): value for name, value in headers.items()})
+
+    def signs_url(self) -> bool:
+        """Where the `components` hold a part of the address that only the sender sees."""
+        return not _OF_ADDRESS.isdisjoint(self.options.components)
 
     def carriers(self) -> Carriers:
         """The signature's header."""

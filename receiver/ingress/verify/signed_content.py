@@ -70,6 +70,10 @@ class SignedContent:
             case "url":
                 return (self.url or request.url).encode("utf-8", "surrogatepass")
 
+    def takes_url(self) -> bool:
+        """Whether the request's own URL is a part of it."""
+        return self.url is None and self.covers("url")
+
 
 def compile_signed_content(template: str, *, url: str | None = None) -> SignedContent:
     """Compile a template; `{{` and `}}` are braces. Raises ValueError in words for the definition's author."""

@@ -58,6 +58,10 @@ class Twilio(Scheme):
         signature = _signature(key, request.url, _fields(request))
         return with_headers(request, {_HEADER: signature.decode()})
 
+    def signs_url(self) -> bool:
+        """Always."""
+        return True
+
     def carriers(self) -> Carriers:
         """The signature's header."""
         return Carriers(headers=frozenset({_HEADER}))

@@ -113,6 +113,18 @@ CASES: dict[str, tuple[Situation, Code, Level, str, str]] = {
         with_webhook(state="disabled"),
         *(Code.WEBHOOK_DISABLED, OK, "webhook orders", "webhooks enable orders"),
     ),
+    "a secret that lacks a part": (
+        with_webhook(scheme="dingtalk", secret_unusable="the webhook's secret is to be {...}: it has no 'aes_key'"),
+        *(Code.SECRET_UNUSABLE, ERROR, "webhook orders", "webhooks schemes dingtalk"),
+    ),
+    "a secret without which only the check of the URL fails": (
+        with_webhook(scheme="meta", secret_gap="its secret has no 'verify_token'"),
+        *(Code.SECRET_INCOMPLETE, WARNING, "webhook orders", "webhooks schemes meta"),
+    ),
+    "a signed URL that nobody told": (
+        with_webhook(scheme="twilio", signs_url=True),
+        *(Code.URL_UNKNOWN, WARNING, "webhook orders", "WEBHOOKS_PUBLIC_URL"),
+    ),
     "a key that expires soon": (
         replace(GOOD, keys=(replace(KEY, expires_at=NOW + timedelta(days=14)),)),
         *(Code.KEY_EXPIRES, WARNING, "key ci", "webhooks keys create ci --scope write --expires 90d"),
