@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 from html import escape
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request
@@ -18,6 +18,14 @@ from receiver.security_headers import NO_ICON, page_policy
 
 _MAX_FORM = 32 * 1024
 _POLICY = page_policy(form=True)
+_TYPES: dict[str, Any] = {"application/json": {}, "text/html": {}}
+_SHOWN = {
+    200: "What is asked, or what was decided.",
+    404: "There is no such question.",
+    410: "Nobody decided in time.",
+    503: "Prefect does not answer.",
+}
+_DECIDED = {**_SHOWN, 400: "Neither approved nor rejected.", 409: "It was decided before: how."}
 _FORM = """<form method="post"><p><label>Comment<br>
 <textarea name="comment" maxlength="2000" rows="3" cols="60"></textarea></label></p>
 <p><button name="decision" value="approve">Approve</button>
@@ -41,14 +49,16 @@ def approvals_router(inputs: RunInputs, now: Callable[[], datetime]) -> APIRoute
     """The routes. Whoever has the link may decide; a token that is wrong and one that never was answer alike."""
     router = APIRouter(tags=["public"])
 
-    @router.get("/api/approvals/{token}", summary="What a flow waits for a person to decide")
+    @router.get(
+        "/api/approvals/{token}", summary="What a flow waits for a person to decide", responses=_described(_SHOWN)
+    )
     async def show(request: Request, token: str) -> Response:
         try:
             return await _shown(request, token)
         except PrefectUnavailable:
             return _unavailable(request)
 
-    @router.post("/api/approvals/{token}", summary="Approve or reject it, once")
+    @router.post("/api/approvals/{token}", summary="Approve or reject it, once", responses=_described(_DECIDED))
     async def decide(request: Request, token: str) -> Response:
         asked = await _asked(request)
         if asked is None:
@@ -92,6 +102,11 @@ def approvals_router(inputs: RunInputs, now: Callable[[], datetime]) -> APIRoute
     return router
 
 
+def _described(answers: dict[int, str]) -> dict[int | str, dict[str, Any]]:
+    """Answers by status for OpenAPI: JSON, or a page for who accepts one."""
+    return {status: {"description": words, "content": _TYPES} for status, words in answers.items()}
+
+
 async def _asked(request: Request) -> tuple[bool, str] | None:
     """Whether to approve, and the comment; None for what says neither. A form or JSON."""
     body = bytearray()
@@ -107,7 +122,7 @@ async def _asked(request: Request) -> tuple[bool, str] | None:
     except ValueError:
         return None
     decision, comment = sent.get("decision"), sent.get("comment") or ""
-    if decision not in {"approve", "reject"} or not isinstance(comment, str):
+    if decision not in ("approve", "reject") or not isinstance(comment, str):
         return None
     return decision == "approve", comment.replace("\0", "").encode("utf-8", "replace").decode()[:MAX_COMMENT]
 

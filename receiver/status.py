@@ -14,12 +14,21 @@ from receiver.deliveries.tickets import Tickets
 from receiver.replies.render import as_value
 from receiver.storage import StoreUnavailable
 
+_PROBLEM: dict[str, Any] = {"application/problem+json": {}}
+
 
 def public_router(store: DeliveryStore, tickets: Tickets, ready: Callable[[], Awaitable[dict[str, bool]]]) -> APIRouter:
     """The routes. `ready` tells of each part whether it answers; requests are accepted when the inbox does."""
     router = APIRouter(tags=["public"])
 
-    @router.get("/api/deliveries/{delivery_id}", summary="A delivery's status, by the URL its sender was given")
+    @router.get(
+        "/api/deliveries/{delivery_id}",
+        summary="A delivery's status, by the URL its sender was given",
+        responses={
+            404: {"description": "The token is not good for it.", "content": _PROBLEM},
+            503: {"description": "The inbox cannot be read.", "content": _PROBLEM},
+        },
+    )
     async def delivery_status(delivery_id: str, token: str = "") -> JSONResponse:
         try:
             if tickets.good(delivery_id, token, datetime.now(UTC)):
@@ -37,7 +46,11 @@ def public_router(store: DeliveryStore, tickets: Tickets, ready: Callable[[], Aw
     async def live() -> dict[str, str]:
         return {"status": "alive"}
 
-    @router.get("/health/ready", summary="Whether requests are accepted")
+    @router.get(
+        "/health/ready",
+        summary="Whether requests are accepted",
+        responses={503: {"description": "They are not.", "content": {"application/json": {}}}},
+    )
     async def health() -> JSONResponse:
         parts = await ready()
         good = parts["inbox"]

@@ -125,6 +125,14 @@ def test_the_admin_api_answers_as_it_says(api: Api, method: str, path: str):
     hold(api, method, path)
 
 
+def test_what_strangers_have_besides_answers_as_the_document_says(api: Api):
+    public = [path for path in api.document["paths"] if not path.startswith(("/api/admin/", "/api/webhooks/"))]
+    assert {"/api/deliveries/{delivery_id}", "/api/approvals/{token}", "/health/ready"} <= set(public)
+    for path in public:
+        for method in api.document["paths"][path]:
+            hold(api, method, path)
+
+
 def test_webhooks_answer_as_the_document_says(api: Api):
     for key, fields in WEBHOOKS.items():
         path = f"/api/webhooks/{fields.get('path', key)}"
