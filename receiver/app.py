@@ -53,6 +53,7 @@ from receiver.ingress.request_log import RequestLog
 from receiver.ingress.sample import SampleSender
 from receiver.ingress.vault import Vault
 from receiver.ingress.webhook import Webhook, broken_webhook, compile_webhook
+from receiver.metrics import Metrics
 from receiver.prefect_gateway import PrefectGateway
 from receiver.replies.rendezvous import Rendezvous
 from receiver.security_headers import with_security_headers
@@ -152,6 +153,8 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
     named = settings.ingress.network_sets
     sources = await asyncio.to_thread(read_sources, named) if named else {}
     sets = await asyncio.to_thread(NetworkSets, sources, settings.state.home)
+    metrics = Metrics()
+    app.state.request_log = request_log = RequestLog(counted=metrics.count)
     intake = Intake(
         Wiring(
             catalog=catalog,
@@ -168,7 +171,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
             known_deployment=deployments.known,
             parameter_rules=deployments.rules,
             stored=dispatcher.notify,
-            log=RequestLog(),
+            log=request_log,
         )
     )
     await catalog.refresh()
@@ -204,6 +207,10 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
             inbox = False
         return {"inbox": inbox, "prefect": await gateway.healthy()}
 
+    async def figures() -> bytes:
+        backlog, prefect_up = await asyncio.gather(deliveries.backlog(datetime.now(UTC)), gateway.healthy())
+        return metrics.text(backlog, prefect_up=prefect_up, now=datetime.now(UTC))
+
     app.include_router(public_router(deliveries, tickets, ready))
     app.include_router(approvals_router(gateway.inputs, lambda: datetime.now(UTC)))
     app.include_router(
@@ -234,6 +241,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
                     now=lambda: datetime.now(UTC),
                 ),
                 documents=contexts.document,
+                metrics=figures,
                 queued=dispatcher.notify,
                 now=lambda: datetime.now(UTC),
                 base_url=settings.http.base_url,

@@ -24,7 +24,6 @@ from starlette.types import ASGIApp
 from receiver.app import create_app
 from receiver.contract.errors import WebhooksError
 from receiver.http_protocol import BoundedHttp, Front
-from receiver.ingress.request_log import RequestLog
 from receiver.settings import Settings
 from receiver.sides import AdminSide, PublicSide
 from receiver.tls import ServerTls
@@ -79,7 +78,7 @@ class _Server(uvicorn.Server):
         """Open the app, then take connections and say where."""
         await self._opened.enter_async_context(self._app.router.lifespan_context(self._app))
         await self.lifespan.startup()
-        loop, request_log, limits = asyncio.get_running_loop(), RequestLog(), self._settings.limits
+        loop, limits = asyncio.get_running_loop(), self._settings.limits
         self.servers = []
         encrypted = [self._tls, self._tls if self._settings.http.admin_certificate else None]
         for listening, config, tls in zip(sockets or [], self._sides, encrypted, strict=False):
@@ -87,7 +86,7 @@ class _Server(uvicorn.Server):
                 head_seconds=limits.head_seconds,
                 body_seconds=limits.body_seconds,
                 max_connections=self._possible,
-                log=request_log,
+                log=self._app.state.request_log,
             )
             uvicorns = {"config": config, "server_state": self.server_state, "app_state": {}, "_loop": loop}
             speak = partial(BoundedHttp, front, **uvicorns)

@@ -37,6 +37,7 @@ _TAGS = [
     {"name": "keys", "description": "The keys of this API."},
     {"name": "audit", "description": "Who changed what, when, from where."},
     {"name": "check", "description": "What would not work, and what mends it."},
+    {"name": "metrics", "description": "Figures for Prometheus."},
 ]
 _WHOLE_BODY = re.compile(r"\s*\{\{\s*\$context\.(?:data|body)\s*\}\}\s*")
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})

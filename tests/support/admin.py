@@ -62,6 +62,9 @@ class Outside:
     async def refresh(self) -> None:
         self.refreshed += 1
 
+    async def metrics(self) -> bytes:
+        return b"webhooks_prefect_up 1.0\n"
+
     async def check(self, key: str | None) -> list[Finding]:
         return [finding for finding in self.findings if key is None or finding.subject == f"webhook {key}"]
 
@@ -138,6 +141,7 @@ async def admin_api(home: Path) -> AsyncIterator[AdminApi]:
             check_definition=check,
             check=outside.check,
             documents=StoredContexts(deliveries, definitions).document,
+            metrics=outside.metrics,
             queued=lambda: None,
             now=lambda: datetime.now(UTC),
             base_url="http://receiver.test",
