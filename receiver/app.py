@@ -192,7 +192,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
         deliveries=deliveries,
         proxies=proxies,
         sets=sets,
-        public_url=settings.http.public_url,
+        proxied_url=None if settings.http.tls_certificate else settings.http.public_url,
         now=lambda: datetime.now(UTC),
     )
 

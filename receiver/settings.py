@@ -196,7 +196,10 @@ class IngressSettings(BaseSettings):
     @field_validator("unverified_limit")
     @classmethod
     def _is_a_rate(cls, value: str) -> str:
-        return value if value == "off" else format_rate(parse_rate(value))
+        try:
+            return value if value == "off" else format_rate(parse_rate(value))
+        except ValueError:
+            raise ValueError("is a number for a second, minute, hour or day, e.g. 60/minute, or off") from None
 
 
 class LimitSettings(BaseSettings):

@@ -34,12 +34,15 @@ class Sets(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Callers:
-    """Looks at a webhook's callers, at those that were refused lately too."""
+    """Looks at a webhook's callers, at those that were refused lately too.
+
+    `proxied_url` is the public address where something else than the receiver ends its TLS.
+    """
 
     deliveries: DeliveryStore
     proxies: Proxies
     sets: Sets
-    public_url: str | None
+    proxied_url: str | None
     now: Callable[[], datetime]
 
     async def facts(self, webhook: Webhook) -> CallerFacts:
@@ -62,7 +65,7 @@ class Callers:
 
     async def _proxied(self, webhook: Webhook) -> str:
         """Why the addresses that are seen are a proxy's; empty where nothing speaks for it."""
-        public = urlsplit(self.public_url or "")
+        public = urlsplit(self.proxied_url or "")
         if public.scheme == "https" and not self.proxies.networks.networks:
             return "WEBHOOKS_PUBLIC_URL is set and WEBHOOKS_TRUSTED_PROXIES is not: of every request the proxy is seen"
         try:

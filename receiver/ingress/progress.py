@@ -47,7 +47,9 @@ class Progress:
             return self.judgement.redacted
         if self.unjudged is None:
             assert self.webhook is not None
-            self.unjudged = redact(self.request, self.webhook.scheme.carriers())
+            # Cut before it is masked: what a stranger sends is not to cost more than what is kept of it.
+            kept = replace(self.request, body=self.request.body[:REFUSED_BODY_KEPT])
+            self.unjudged = redact(kept, self.webhook.scheme.carriers())
         return self.unjudged
 
     def elapsed_ms(self) -> float:
@@ -84,7 +86,7 @@ def row_of(
         client_ip=request.client_ip,
         content_type=request.header("content-type") or "",
         body=redacted.body[:REFUSED_BODY_KEPT] if status is Status.REJECTED else redacted.body,
-        body_size=len(redacted.body),
+        body_size=len(redacted.body if judgement else request.body),
         verification={"scheme": webhook.scheme.name, "secret": verified.secret} if verified else {},
         deduplication=judgement.deduplication if judgement else None,
         ordering_key=judgement.ordering_key if judgement else None,

@@ -78,7 +78,10 @@ def _mask_xml(body: bytes, names: Collection[str], mask: str) -> bytes:
         return body
     listed = b"|".join(re.escape(name.encode()) for name in sorted(names))
     pattern = re.compile(
-        rb"(<(?:[\w.-]+:)?(?:" + listed + rb")(?:\s[^<>]*)?(?<!/)>)[^<]*(?:<!\[CDATA\[.*?\]\]>[^<]*)*", re.DOTALL
+        rb"(<(?:[\w.-]+:)?(?:" + listed + rb")(?:\s[^<>]*)?(?<!/)>)[^<]*"
+        # One that is not closed reaches to the end; without that, each of many would be looked for there in vain.
+        rb"(?:<!\[CDATA\[.*?(?:\]\]>|\Z)[^<]*)*",
+        re.DOTALL,
     )
     return pattern.sub(lambda found: found[1] + mask.encode(), body)
 

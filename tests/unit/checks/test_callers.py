@@ -32,7 +32,7 @@ def callers(door: FrontDoor, home: Path, **more: Any) -> Callers:
     usual: dict[str, Any] = {
         "proxies": Proxies(),
         "sets": NetworkSets({}, home),
-        "public_url": None,
+        "proxied_url": None,
         "now": lambda: datetime.now(UTC),
     }
     return Callers(deliveries=door.store, **{**usual, **more})
@@ -64,11 +64,11 @@ async def test_a_stranger_that_was_rightly_refused_is_no_proxy(tmp_path: Path):
 
 async def test_a_public_https_address_without_a_trusted_proxy_is_told_before_the_first_request(tmp_path: Path):
     async with front_door(tmp_path, LISTED) as door:
-        public = {"public_url": "https://hooks.example.com"}
+        public = {"proxied_url": "https://hooks.example.com"}
         assert "WEBHOOKS_PUBLIC_URL" in (await callers(door, tmp_path, **public).facts(webhook())).proxied
         assert await callers(door, tmp_path, **public, proxies=TRUSTED).facts(webhook()) == CallerFacts()
         assert await callers(door, tmp_path, **public).facts(webhook(ip_allowlist=None)) == CallerFacts()
-        assert await callers(door, tmp_path, public_url="http://10.0.0.5:8000").facts(webhook()) == CallerFacts()
+        assert await callers(door, tmp_path, proxied_url="http://10.0.0.5:8000").facts(webhook()) == CallerFacts()
 
 
 async def test_sets_that_are_not_there_and_sets_that_grow_old_are_told_apart(

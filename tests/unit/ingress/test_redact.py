@@ -185,6 +185,7 @@ def test_a_field_deep_in_a_json_body_is_masked_where_its_path_leads(body: bytes,
             b"<a><state>***</state><n:state x='1'>***</n:state></a>",
         ),
         (b"<a><state><![CDATA[s<b>]]></state><id>1</id></a>", b"<a><state>***</state><id>1</id></a>"),
+        (b"<a><state><![CDATA[s<b></state><id>1</id></a>", b"<a><state>***"),
         (b"<a><state/><status>1</status><state>s", b"<a><state/><status>1</status><state>***"),
         (b"<a><id>state</id></a>", b"<a><id>state</id></a>"),
     ],
@@ -220,3 +221,30 @@ def test_masking_changes_the_named_field_of_any_object_and_nothing_else(
 def test_masking_raises_nothing(content_type: str | None, body: bytes):
     for start in (b"", b"{", b'{"token":', b"token=", b"payload=%7B"):
         assert isinstance(mask_body(content_type, start + body, TOKEN, "***"), bytes)
+
+
+CARRIED = {
+    "application/json": b'{"id": 1, "state": "the-quick-brown-secret", "more": [2]}',
+    "application/x-www-form-urlencoded": b"id=1&state=the-quick-brown-secret&more=2",
+    "text/xml": b"<a><id>1</id><state><![CDATA[the-quick-brown-secret]]></state></a>",
+    "multipart/form-data; boundary=XX": (
+        b'--XX\r\nContent-Disposition: form-data; name="state"\r\n\r\nthe-quick-brown-secret\r\n--XX--\r\n'
+    ),
+}
+
+
+@pytest.mark.parametrize("content_type", CARRIED)
+def test_wherever_a_body_is_cut_no_part_of_a_credential_is_left(content_type: str):
+    whole = CARRIED[content_type]
+    for end in range(len(whole) + 1):
+        masked = mask_body(content_type, whole[:end], frozenset({"state"}), "***")
+        assert b"the" not in masked, (end, masked)
+
+
+SLOW = [b"<state><![CDATA[", b"<state>", b"<state", b"<s:", b"&", b"state=&", b'{"state":', b"payload=%7B"]
+
+
+@pytest.mark.parametrize("piece", SLOW)
+def test_a_body_made_to_be_slow_is_masked_like_any_other(piece: bytes):
+    many = piece * (512 * 1024 // len(piece))
+    assert len(mask_body("text/plain", many, frozenset({"state"}), "***")) <= 3 * len(many)
