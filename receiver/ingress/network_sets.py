@@ -99,13 +99,15 @@ class NetworkSets:
         now = time.monotonic()
         due = [(name, entry) for name, entry in self._entries.items() if entry.due <= now]
         before = {name: entry.texts for name, entry in due}
-        for name, entry in due:
-            if isinstance(entry.source.place, Path):
-                await asyncio.to_thread(self._load_file, name, entry)
-            else:
-                await self._load_url(name, entry)
+        await asyncio.gather(*(self._load(name, entry) for name, entry in due))
         if any(entry.texts != before[name] for name, entry in due):
             await asyncio.to_thread(self._keep)
+
+    async def _load(self, name: str, entry: _Entry) -> None:
+        if isinstance(entry.source.place, Path):
+            await asyncio.to_thread(self._load_file, name, entry)
+        else:
+            await self._load_url(name, entry)
 
     def _load_file(self, name: str, entry: _Entry) -> None:
         entry.due = time.monotonic() + FILE_SECONDS

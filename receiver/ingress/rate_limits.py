@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS, PAUSE_SECONDS = 0.5, 5.0
 """How long a request waits for Redis at most, and how long Redis is left alone once it did not answer."""
+MOST_CONNECTIONS = 32
 _PREFIX = "webhooks:rate:"
 # A list of the times of the latest requests, the latest first; Redis's own clock, which all receivers share.
 _TAKE = """
@@ -54,19 +55,22 @@ class SharedRates:
 
     def __init__(self, url: str) -> None:
         """Connects at the first request. Raises `WebhooksError` for what is no Redis address; never repeats it."""
-        from redis.asyncio import Redis
+        from redis.asyncio import BlockingConnectionPool, Redis
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
 
         try:
-            self._redis: Redis = Redis.from_url(
+            pool = BlockingConnectionPool.from_url(
                 url,
+                max_connections=MOST_CONNECTIONS,
+                timeout=PATIENCE_SECONDS,
                 retry=Retry(NoBackoff(), 0),
                 socket_timeout=PATIENCE_SECONDS,
                 socket_connect_timeout=PATIENCE_SECONDS,
             )
         except ValueError:
             raise WebhooksError("WEBHOOKS_RATE_LIMIT_URL is an address such as redis://host:6379/0") from None
+        self._redis: Redis = Redis.from_pool(pool)
         self._take: Any = self._redis.register_script(_TAKE)
         self._memory = MemoryRates()
         self._asked_again_at = float("-inf")

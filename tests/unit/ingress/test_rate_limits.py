@@ -120,6 +120,12 @@ async def test_receivers_count_together_in_redis(receivers: list[SharedRates], c
     assert not caplog.records
 
 
+async def test_many_requests_at_once_share_few_connections_and_none_is_counted_twice(receivers: list[SharedRates]):
+    one, other = receivers
+    waits = await asyncio.gather(*(each.take("crowd", Rate(150, 3600)) for each in (one, other) for _ in range(100)))
+    assert sum(wait == 0 for wait in waits) == 150
+
+
 async def test_a_limit_that_is_lowered_holds_in_redis_at_once(receivers: list[SharedRates]):
     one, other = receivers
     for _ in range(3):
