@@ -19,6 +19,7 @@ from receiver.ingress import answers
 from receiver.ingress.request_log import RequestLog
 
 MAX_URL, MAX_HEADERS, MAX_HEADER_BYTES = 8 * 1024, 100, 32 * 1024
+_OFFER = frozenset({b"connection", b"upgrade", b"http2-settings"})
 MAX_PIPELINED = 16
 """Requests that one connection may have waiting behind the one that is being answered."""
 _TOLD_SO = 256
@@ -56,6 +57,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._in_message = False
         self._began_now = False
         self._got_body = False
+        self._offered = False
         self._fed = 0
         self._seen = 0  # no fewer bytes than came of a head, the latest piece left out
         self._partial = 0  # no more bytes than came of a head, or of trailers, whose end has not come
@@ -93,9 +95,7 @@ class BoundedHttp(HttpToolsProtocol):
         if was_in_head and self._head_since is None:
             self._head_since = self.loop.time()
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # answered as the request it is; there is nothing to upgrade to
+            self._feed(data)
         except httptools.HttpParserError as error:
             self._refuse(Reason.REQUEST_MALFORMED, type(error).__name__)
         if self._in_head:
@@ -106,6 +106,25 @@ class BoundedHttp(HttpToolsProtocol):
                 self._body_since = self.loop.time()
             if not (was_in_head or self._got_body):
                 self._look_at_trailers()
+
+    def _feed(self, data: bytes) -> None:
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                # The parser has left the body out. Java's client offers HTTP/2 so with each first request.
+                data = self._without_offer() + data[upgrade.args[0] :]
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+                self._offered = False
+            else:
+                return
+
+    def _without_offer(self) -> bytes:
+        """The head of a request that offers another protocol, as it is without the offer."""
+        start = b"%s %s HTTP/%s\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        kept = [(name, value) for name, value in self.headers if name not in _OFFER]
+        return start + b"".join(b"%s: %s\r\n" % header for header in (*kept, *_persistence(self.headers))) + b"\r\n"
 
     def on_message_begin(self) -> None:
         """A request's first byte."""
@@ -118,8 +137,13 @@ class BoundedHttp(HttpToolsProtocol):
         self._look_at_head()
         if len(self.pipeline) >= MAX_PIPELINED:
             self._refuse(Reason.OVERLOADED, "too many requests at once on one connection")
+        self._offered = self.parser.should_upgrade()
+        if self._offered and self.parser.get_method() == b"CONNECT":
+            self._refuse(Reason.REQUEST_MALFORMED, "CONNECT: this is no proxy")
         if self._refused:
             raise _Stop
+        if self._offered:
+            return  # it comes again, without the offer
         self._in_head, self._head_since, self._partial = False, None, 0
         super().on_headers_complete()
 
@@ -130,6 +154,8 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """A request has ended; the next may begin."""
+        if self._offered:
+            return
         self._in_head, self._in_message, self._body_since = True, False, None
         super().on_message_complete()
 
@@ -213,6 +239,12 @@ class BoundedHttp(HttpToolsProtocol):
             detail=detail,
             **more,
         )
+
+
+def _persistence(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """What the Connection headers say beside the offer."""
+    tokens = (token.strip().lower() for name, value in headers if name == b"connection" for token in value.split(b","))
+    return [(b"connection", token) for token in tokens if token in {b"close", b"keep-alive"}]
 
 
 def _size(headers: list[tuple[bytes, bytes]]) -> int:

@@ -135,6 +135,23 @@ def test_a_sender_that_asks_first_is_told_before_it_sends(receiver: Serving):
     assert interim == b"HTTP/1.1 100 Continue" and parted(final)[0] == 202
 
 
+@pytest.mark.parametrize("offer", ["Upgrade, HTTP2-Settings", "upgrade, Close", "Upgrade"])
+def test_a_sender_that_offers_another_protocol_is_served_with_its_body_all_the_same(receiver: Serving, offer: str):
+    before = len(receiver.stored(webhook="open"))
+    named = "websocket" if offer == "Upgrade" else "h2c"
+    head = "POST /api/webhooks/open HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n"
+    first = f'{head}Connection: {offer}\r\nUpgrade: {named}\r\nHTTP2-Settings: AAMAAABk\r\n\r\n{{"a": 12}}'
+    last = f'{head}Connection: close\r\n\r\n{{"b": 45}}'
+    answers = receiver.raw(first + last)
+    assert answers.count(b"HTTP/1.1 202") == (1 if "Close" in offer else 2)
+    rows = receiver.stored(webhook="open")
+    assert [row["body_size"] for row in rows[: len(rows) - before]] == [9] * answers.count(b"HTTP/1.1 202")
+
+
+def test_it_is_no_proxy(receiver: Serving):
+    assert parted(receiver.raw("CONNECT hooks.example.com:443 HTTP/1.1\r\nHost: a\r\n\r\n"))[0] == 400
+
+
 def test_a_caller_that_hangs_up_is_waited_for_no_longer_and_its_delivery_stays(receiver: Serving):
     receiver.define("impatient", mode="sync", timeout=120)
     mine = {"webhook": "impatient"}
