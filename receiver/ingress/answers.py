@@ -153,6 +153,11 @@ def problem(status: int, detail: str, header_id: str, extra: Sequence[Header] = 
     return _answer(status, _json(body), PROBLEM, header_id, extra)
 
 
+def empty(status: int, delivery_id: str, extra: Sequence[Header]) -> Answer:
+    """An answer whose headers say all."""
+    return _answer(status, b"", "", delivery_id, extra)
+
+
 def handshake(said: Handshake, delivery_id: str) -> Answer:
     """The answer to a sender's check of the URL, whose bytes its scheme chose."""
     return _answer(said.status, said.body, said.content_type, delivery_id, list(said.headers.items()))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from receiver.contract.errors import Refused
 from receiver.contract.reasons import Reason
-from receiver.ingress.answers import Answer, Header
+from receiver.ingress.answers import Answer, Header, empty
 
 ANY = "*"
 _MAX_AGE_SECONDS = 600
@@ -46,7 +46,6 @@ def preflight(cors: Cors, methods: Sequence[str], headers: Iterable[tuple[str, s
     if allowed is None:
         raise Refused(Reason.ORIGIN_NOT_ALLOWED, f"{(origin or '')[:200]!r} is not in cors")
     said: list[Header] = [
-        ("webhook-delivery-id", delivery_id),
         ("access-control-allow-origin", allowed),
         ("access-control-allow-methods", ", ".join(methods)),
         ("access-control-max-age", str(_MAX_AGE_SECONDS)),
@@ -56,7 +55,7 @@ def preflight(cors: Cors, methods: Sequence[str], headers: Iterable[tuple[str, s
     wanted = given.get("access-control-request-headers", "").strip()
     if wanted and len(wanted) <= _LONGEST_HEADERS and _HEADER_NAMES.fullmatch(wanted):
         said.append(("access-control-allow-headers", wanted))
-    return Answer(status=204, headers=said, body=b"")
+    return empty(204, delivery_id, said)
 
 
 def readable(cors: Cors, headers: Iterable[tuple[str, str]], answer: Answer) -> Answer:

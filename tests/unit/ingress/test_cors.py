@@ -36,6 +36,7 @@ async def test_a_page_of_a_listed_origin_may_call_with_the_webhooks_methods_and_
         assert answer.status == 204 and answer.body == b""
         assert said["access-control-allow-origin"] == SHOP
         assert said["access-control-allow-methods"] == "POST, PUT"
+        assert said["x-content-type-options"] == "nosniff" and said["content-security-policy"] == "sandbox"
         assert said["access-control-allow-headers"] == "content-type, X-Api-Key"
         assert "origin" in said["vary"] and "access-control-allow-credentials" not in said
         assert await door.store.get(said["webhook-delivery-id"]) is None
