@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from starlette.responses import Response
@@ -12,7 +14,9 @@ from receiver.admin.services import AdminServices
 from receiver.metrics import CONTENT_TYPE
 from receiver.webhooks.keys import Scope
 
-_TEXT = {200: {"content": {"text/plain": {}}, "description": "Prometheus's text format."}}
+_TEXT: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/plain": {}}, "description": "Prometheus's text format."}
+}
 
 
 def metrics_router(services: AdminServices, route_class: type[APIRoute]) -> APIRouter:

@@ -26,7 +26,12 @@ def told(receiver: Serving) -> dict[tuple[str, ...], float]:
     answer = receiver.http.get("/metrics", headers=ADMIN)
     assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/plain")
     samples = [sample for family in text_string_to_metric_families(answer.text) for sample in family.samples]
-    return {(each.name, *each.labels.values()): each.value for each in samples if "le" not in each.labels}
+    order = ("webhook", "status", "reason", "state")
+    return {
+        (each.name, *(each.labels[label] for label in order if label in each.labels)): each.value
+        for each in samples
+        if "le" not in each.labels
+    }
 
 
 def test_requests_are_counted_by_what_became_of_them_and_why(receiver: Serving):
