@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: up test conformance fuzz bench soak check format pins clean
+.PHONY: up test conformance fuzz bench soak chaos check format pins clean
 
 up: $(VENV)/.run
 	@$(BIN)/webhooks up
@@ -29,6 +29,10 @@ bench: $(VENV)/.run
 # Many runs in a row: none lost, none doubled, memory flat. WRITE=1 renews its section in docs/performance.md.
 soak: $(VENV)/.run
 	@$(BIN)/python -m benchmarks.soak --runs $(or $(RUNS),500) $(if $(WRITE),--write) $(ARGS)
+
+# A fault EVERY so many seconds for MINUTES, from SEED on, the inbox ON=sqlite or postgres; then three ledgers are compared.
+chaos: $(VENV)/.run
+	@$(BIN)/python -m benchmarks.chaos --minutes $(or $(MINUTES),15) --seed $(or $(SEED),1) --every $(or $(EVERY),5) --on $(or $(ON),sqlite) $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

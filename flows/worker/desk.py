@@ -82,7 +82,8 @@ class Desk:
 
         def left(done: asyncio.Task[bool]) -> None:
             self._tasks.discard(done)
-            self.in_hand.pop(run.id, None)
+            if not done.cancelled():  # else Prefect was not told of its end, which the next worker here will do
+                self.in_hand.pop(run.id, None)
             if not done.cancelled() and (error := done.exception()):
                 self._log.error("Flow run %r is out of hand: %r", run.name, error, exc_info=error)
             on_left(not done.cancelled() and not done.exception() and done.result())
@@ -104,7 +105,9 @@ class Desk:
         return True
 
     async def _job(self, entry: InHand) -> Job:
-        return await self._lookups.job(entry.run, self._pool(), self._worker, self._worker_id())
+        return await self._reports.looked_up(
+            lambda: self._lookups.job(entry.run, self._pool(), self._worker, self._worker_id())
+        )
 
     async def perform(self, entry: InHand, looking_up: Awaitable[Job] | None = None) -> None:
         """A claimed run, to its end."""

@@ -19,18 +19,16 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-import httpx
 import prefect.flow_engine
 import prefect.results
 from prefect._flow_run_suspension import mark_flow_run_suspension_requested
 from prefect._internal import control_listener
 from prefect.client.orchestration import PrefectClient, SyncPrefectClient
-from prefect.client.schemas import OrchestrationResult
 from prefect.client.schemas.objects import Flow as ApiFlow
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.client.schemas.responses import DeploymentResponse, SetStateStatus, WorkerFlowRunResponse
+from prefect.client.schemas.responses import DeploymentResponse, WorkerFlowRunResponse
 from prefect.context import AsyncClientContext, SyncClientContext, refresh_global_settings_context
 from prefect.events.worker import EventsWorker
 from prefect.exceptions import Abort, Pause
@@ -39,12 +37,12 @@ from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.logging.handlers import APILogWorker
 from prefect.logging.loggers import flow_run_logger
 from prefect.runner._hook_runner import _run_hooks
-from prefect.states import Submitting, to_state_create
 from prefect.utilities.engine import commit_control_intent_and_ack
 from prefect.workers.base import BaseJobConfiguration, BaseWorker
 
 from flows.worker.heartbeats import Heartbeats
 from flows.worker.pins import missing
+from flows.worker.proposals import propose_until_answered, propose_until_answered_blocking
 
 _USED = {
     "prefect.flow_engine": (
@@ -89,50 +87,6 @@ _USED = {
 def check_prefect() -> list[str]:
     """What the installed Prefect lacks of the names and signatures used here; empty when all is there."""
     return missing(_USED)
-
-
-async def propose(
-    client: PrefectClient, flow_run_id: UUID, state: State[Any], token: UUID, *, force: bool = False
-) -> OrchestrationResult[Any]:
-    """Propose a state under the claim's token. The client's own method always makes a new transition id.
-
-    Prefect also rejects a last state that follows the claim itself under its token: then a step comes between them.
-    """
-    proposal = _proposal(flow_run_id, state, token, force)
-    result = _result(await client.request(*_SET_STATE, **proposal))
-    if state.is_final() and _follows_its_claim(result):
-        await client.set_flow_run_state(flow_run_id, Submitting())
-        result = _result(await client.request(*_SET_STATE, **proposal))
-    return result
-
-
-def _propose_synchronously(
-    client: SyncPrefectClient, flow_run_id: UUID, state: State[Any], token: UUID, *, force: bool
-) -> OrchestrationResult[Any]:
-    proposal = _proposal(flow_run_id, state, token, force)
-    result = _result(client.request(*_SET_STATE, **proposal))
-    if _follows_its_claim(result):
-        client.set_flow_run_state(flow_run_id, Submitting())
-        result = _result(client.request(*_SET_STATE, **proposal))
-    return result
-
-
-_SET_STATE: Any = ("POST", "/flow_runs/{id}/set_state")
-
-
-def _proposal(flow_run_id: UUID, state: State[Any], token: UUID, force: bool) -> dict[str, Any]:
-    created = to_state_create(state)
-    created.state_details.flow_run_id, created.state_details.transition_id = flow_run_id, token
-    body = {"state": created.model_dump(mode="json", serialize_as_any=True), "force": force}
-    return {"path_params": {"id": flow_run_id}, "json": body}
-
-
-def _result(response: httpx.Response) -> OrchestrationResult[Any]:
-    return OrchestrationResult.model_validate(response.json())
-
-
-def _follows_its_claim(result: OrchestrationResult[Any]) -> bool:
-    return result.status == SetStateStatus.REJECT and result.state is not None and result.state.is_pending()
 
 
 def run_environment(
@@ -229,15 +183,19 @@ class ChildEngine:
         self._mark_what_it_sends(context.client)
 
     def _mark_what_it_sends(self, client: PrefectClient | SyncPrefectClient) -> None:
-        """Final states carry the claim's token, and the engine's first update the infrastructure id: no call more."""
+        """Final states carry the claim's token, and the engine's first update the infrastructure id: no call more.
+
+        Prefect's engine takes an error of its server for one of the flow: one that has done its work would be Failed.
+        """
         set_state, update = client.set_flow_run_state, client.update_flow_run
 
         def set_flow_run_state(flow_run_id: UUID, state: State[Any], force: bool = False) -> Any:
-            if self._current and state.is_final() and str(flow_run_id) == str(self._current[0]):
-                run_id, token, _ = self._current
+            if self._current and str(flow_run_id) == str(self._current[0]):
+                run_id, claim, _ = self._current
+                token = claim if state.is_final() else uuid4()
                 if isinstance(client, SyncPrefectClient):
-                    return _propose_synchronously(client, run_id, state, token, force=force)
-                return propose(client, run_id, state, token, force=force)
+                    return propose_until_answered_blocking(client, run_id, state, token, force=force)
+                return propose_until_answered(client, run_id, state, token, force=force)
             return set_state(flow_run_id, state, force)
 
         def update_flow_run(flow_run_id: UUID, *args: Any, **changes: Any) -> Any:

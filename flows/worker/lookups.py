@@ -101,6 +101,8 @@ def needs_a_child_of_its_own(changes: Mapping[str, str]) -> bool:
 
 def zygote_environment(settings: Mapping[str, str], name: str) -> dict[str, str]:
     """Our environment with Prefect's settings as this worker has them, wherever they came from."""
-    env = {**os.environ, **settings, "PREFECT__WORKER_NAME": name}
+    # A server whose database is away for a moment answers 500, which the client does not take for a passing fault.
+    again_after = {"PREFECT_CLIENT_RETRY_EXTRA_CODES": "500"}
+    env = {**again_after, **os.environ, **settings, "PREFECT__WORKER_NAME": name}
     env.pop("PREFECT__FLOW_RUN_ID", None)
     return env

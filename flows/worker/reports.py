@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -10,7 +9,6 @@ from functools import partial
 from typing import TypeVar
 from uuid import UUID, uuid4
 
-import httpx
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
@@ -24,13 +22,12 @@ from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Crashed, Failed, Pending, Scheduled
 
-from flows.worker.engine import propose
 from flows.worker.instances import claim_message
 from flows.worker.pool import claim_token
+from flows.worker.proposals import insist, propose
 
 T = TypeVar("T")
 _PAGE = 200
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 
 
 class Reports:
@@ -48,12 +45,17 @@ class Reports:
     async def claim(self, run: FlowRun) -> bool:
         """Propose Pending; True when the run is ours, its `state` then being the accepted one.
 
-        Tried once: a run that is not claimed is found again.
+        Proposed until it is answered: Prefect may have taken it though we did not hear so, and a run that is claimed
+        is not found again. What it says of the second proposal is then that the run is Pending, by our own message.
         """
-        state: State[None] = Pending(message=claim_message(self._name, self._instance))
-        result = await propose(self._client, run.id, state, claim_token(run.id, run.run_count))
-        if result.status is SetStateStatus.ACCEPT and result.state is not None:
-            run.state = result.state
+        message = claim_message(self._name, self._instance)
+        state: State[None] = Pending(message=message)
+        token = claim_token(run.id, run.run_count)
+        result = await self._insist(lambda: propose(self._client, run.id, state, token))
+        found = result.state
+        ours = found is not None and found.is_pending() and found.message == message
+        if found is not None and (result.status is SetStateStatus.ACCEPT or ours):
+            run.state = found
             return True
         self._log.debug("Flow run %s is not ours: %s", run.id, result.details)
         return False
@@ -116,18 +118,9 @@ class Reports:
             if len(page) < _PAGE:
                 return found
 
+    async def looked_up(self, call: Callable[[], Awaitable[T]]) -> T:
+        """What a look-up in Prefect gives, also when Prefect is away just then: the run did nothing wrong."""
+        return await insist(call, self._log.warning, unless_ready=self._client)
+
     async def _insist(self, call: Callable[[], Awaitable[T]]) -> T:
-        pause = _FIRST_PAUSE
-        while True:
-            try:
-                return await call()
-            except httpx.HTTPStatusError as error:
-                if error.response.status_code == 404:
-                    raise ObjectNotFound(http_exc=error) from error
-                if error.response.status_code < 500:
-                    raise
-                self._log.warning("Prefect answered %d; trying again in %g s", error.response.status_code, pause)
-            except httpx.TransportError as error:
-                self._log.warning("Prefect cannot be reached (%r); trying again in %g s", error, pause)
-            await asyncio.sleep(pause)
-            pause = min(_LONGEST_PAUSE, pause * 2)
+        return await insist(call, self._log.warning)

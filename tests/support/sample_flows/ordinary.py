@@ -219,6 +219,13 @@ async def brief(path: str, seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
+@flow
+async def brief_and_ended(path: str, seconds: float) -> None:
+    note(path, "started")
+    await asyncio.sleep(seconds)
+    note(path, "ended")
+
+
 @task
 async def step(path: str) -> None:
     note(path, "step")
