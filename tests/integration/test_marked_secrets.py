@@ -29,7 +29,10 @@ from tests.support.workers import client_of, make_pool, running_worker
 DEADLINE = 240
 PAGE = 200
 SYNC = {"api-key", "url-token", "bearer"}
-ALONE = {"none", "python", "salesforce", "aws-sns", "paypal", "discord", "sendgrid", "standard-webhooks-v1a"}
+ALONE = {
+    *("none", "python", "salesforce", "aws-sns", "paypal", "discord", "sendgrid", "standard-webhooks-v1a"),
+    "client-certificate",
+}
 """Schemes without a secret of ours, or whose secret is no secret: a public key, an organization's id."""
 EVERY = frozenset(SCHEMES) - ALONE
 SOME = frozenset(
