@@ -264,9 +264,11 @@ class Intake:
     def _count_failure(self, arrival: Arrival, progress: Progress, error: Refused) -> None:
         if self._w.failures is None or not isinstance(error, Unverified) or error.reason in _NOT_THE_SENDERS:
             return
-        # Behind a proxy that nobody named, one stranger would else close the door for all senders.
-        if not speaks_for_others(arrival.peer, arrival.headers, self._w.proxies):
-            self._w.failures.count(progress.request.client_ip, time.monotonic())
+        # Behind a proxy that nobody named, or that does not say for whom it speaks, one stranger would else close the
+        # door for all senders.
+        ip, proxies = progress.request.client_ip, self._w.proxies
+        if not (proxies.networks.contains(ip) or speaks_for_others(arrival.peer, arrival.headers, proxies)):
+            self._w.failures.count(ip, time.monotonic())
 
     async def _whole(self, arrival: Arrival, head: RawRequest, webhook: Webhook) -> RawRequest:
         body = await arrival.read(webhook.max_body)

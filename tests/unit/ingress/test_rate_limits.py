@@ -16,6 +16,7 @@ from receiver.contract.errors import WebhooksError
 from receiver.contract.reasons import Reason
 from receiver.ingress import rate_limits
 from receiver.ingress.answers import Answer
+from receiver.ingress.client_ip import Proxies, parse_networks
 from receiver.ingress.rate import Failures, Rate
 from receiver.ingress.rate_limits import MemoryRates, SharedRates
 from tests.support.front_door import FrontDoor, front_door
@@ -91,6 +92,15 @@ async def test_a_proxy_that_nobody_named_is_not_counted_for_all_its_senders(home
         assert await statuses(door, 4, headers=through, peer="172.17.0.1") == [401] * 4
         # A stranger from the internet has no such way around it.
         assert await statuses(door, 4, headers=through, peer="9.9.9.8") == [401, 401, 429, 429]
+
+
+@pytest.mark.parametrize("said", [{}, {"x-forwarded-for": "unknown"}])
+async def test_a_trusted_proxy_that_does_not_say_for_whom_it_speaks_is_not_counted(home: Path, said: dict[str, str]):
+    named = Proxies(parse_networks(["10.0.0.1"]))
+    async with front_door(home, KEYED, failures=Failures(Rate(2, 3600)), proxies=named) as door:
+        assert await statuses(door, 4, headers={**BAD, **said}, peer="10.0.0.1") == [401] * 4
+        through = {**BAD, "x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "https"}
+        assert await statuses(door, 3, headers=through, peer="10.0.0.1") == [401, 401, 429]
 
 
 @pytest.fixture(scope="module")
