@@ -146,6 +146,8 @@ class BoundedHttp(HttpToolsProtocol):
             return  # it comes again, without the offer
         self._in_head, self._head_since, self._partial = False, None, 0
         super().on_headers_complete()
+        # What stands behind a chunked body is no header: no proxy has looked at it, or set its own over it.
+        self.headers = []
 
     def on_body(self, body: bytes) -> None:
         """A piece of a body."""
@@ -199,7 +201,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _look_at_trailers(self) -> None:
         self._partial += self._fed
-        if self._partial > MAX_HEADER_BYTES or len(self.headers) > 2 * MAX_HEADERS:
+        if self._partial > MAX_HEADER_BYTES or len(self.headers) > MAX_HEADERS:
             self._note(Reason.HEADERS_TOO_LARGE, "behind the body")
             self.transport.abort()
 

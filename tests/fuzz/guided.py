@@ -7,6 +7,7 @@ printed at the end, with the input's file. atheris ends the process itself.
 from __future__ import annotations
 
 import sys
+from hashlib import sha1
 from pathlib import Path
 
 import atheris
@@ -28,7 +29,15 @@ def main(name: str, folder: Path, *options: str) -> None:
     longest = max([target.largest, *(file.stat().st_size for file in corpus.iterdir())])
     sizes = [f"-max_len={longest}", f"-artifact_prefix={folder}/"]
     sizes += [f"-dict={words}"] if target.words else []
-    atheris.Setup([sys.argv[0], *sizes, *options, str(corpus)], target.run)
+
+    def run(data: bytes) -> None:
+        try:
+            target.run(data)
+        except BaseException:
+            (folder / f"crash-{sha1(data, usedforsecurity=False).hexdigest()}").write_bytes(data)
+            raise
+
+    atheris.Setup([sys.argv[0], *sizes, *options, str(corpus)], run)
     atheris.Fuzz()
 
 

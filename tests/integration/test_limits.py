@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]  # no stubs are installed
 import pytest
 
+from tests.support.receiver import ADMIN_KEY
 from tests.support.serving import Serving, serving
 from tests.support.waiting import wait_until
 
@@ -21,6 +23,7 @@ MIB = 2**20
 ROOM = 200 * MIB
 """What the receiver may have grown by: far less than what is sent at it."""
 
+ADMIN = {"Authorization": f"Bearer {ADMIN_KEY}"}
 HEAD = b"POST /api/webhooks/open HTTP/1.1\r\nHost: a\r\n"
 GOOD = HEAD + b"Content-Length: 2\r\n\r\n{}"
 
@@ -191,6 +194,22 @@ def test_many_that_send_a_byte_at_a_time_hold_nobody_up(receiver: Serving, first
         answers = list(slow.map(lambda _: answer_to(receiver, drop_by_drop(first, b"a")), range(count)))
     assert [status_of(answer) for answer in answers] == [408] * count
     wait_until(lambda: len(lines_of(receiver, reason)) == before + count, 20, what=f"{count} lines of {reason}")
+
+
+def test_a_trailer_is_no_header_whenever_it_comes(receiver: Serving):
+    body = b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n2\r\n{}\r\n0\r\n"
+    body += b"X-Forwarded-For: 192.0.2.9\r\nX-A: b\r\n\r\n"
+    for size in (len(body), 20):  # in one piece with the head the app has not begun yet
+        pieces = [HEAD + body[:size], *(body[at : at + size] for at in range(size, len(body), size))]
+        answer = answer_to(receiver, lambda: iter(pieces))  # noqa: B023 (called at once)
+        assert status_of(answer) == 202
+        told = receiver.http.get(f"/api/admin/deliveries/{delivery_of(answer)}", headers=ADMIN).json()
+        assert "host" in told["headers"] and not {"x-a", "x-forwarded-for"} & set(told["headers"])
+
+
+def delivery_of(answer: bytes) -> str:
+    [found] = re.findall(rb"webhook-delivery-id: ([0-9a-f-]+)", answer)
+    return str(found.decode())
 
 
 def test_trailers_without_end_are_cut_off(receiver: Serving):
