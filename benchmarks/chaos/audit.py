@@ -66,8 +66,10 @@ def judge(ledgers: Ledgers) -> Verdict:
     for sent in ledgers.sent:
         _acknowledged(sent, by_id, by_event[sent.event], verdict)
     written = {effect.delivery for effect in ledgers.effects}
+    told = {one.delivery for sent in ledgers.sent for one in sent.tries if one.acknowledged}
     for one in ledgers.stored:
-        _ended(one, ledgers, written, verdict)
+        if one.status != "rejected" or one.id in told:  # else the sender was refused, or hung up within the body
+            _ended(one, ledgers, written, verdict)
     _effects(ledgers, by_event, verdict)
     _runs(ledgers, by_event, verdict)
     return verdict

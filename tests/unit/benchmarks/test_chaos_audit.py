@@ -64,6 +64,14 @@ def test_what_was_acknowledged_and_has_no_good_end_is_lost(changes: dict[str, An
     assert why in " ".join(verdict.lost.values())
 
 
+def test_a_refused_request_is_a_loss_only_where_the_sender_was_told_otherwise() -> None:
+    refused = stored(id="d2", event=None, status="rejected", reason="body_incomplete", runs=())
+    assert judge(ledgers(stored=[stored(), refused])).good
+    told = Try(at=1.0, status=202, delivery="d2")
+    lied = sent(tries=[*sent().tries, told])
+    assert judge(ledgers(sent=[lied], stored=[stored(), refused])).lost == {"d2": "ended as rejected (body_incomplete)"}
+
+
 def test_a_crash_is_an_outcome_where_its_process_was_killed_and_a_loss_where_none_was() -> None:
     crashed = {
         "stored": [stored(status="crashed")],
