@@ -67,7 +67,13 @@ async def running_stage(folder: Path, database: str, tell: Callable[[str], None]
             stage.inbox = stage.postgres["inbox"].url("inbox")
         ports = free_ports(1 + RECEIVERS[database])
         around = Surroundings(
-            outside={**outside(), SECRET_VARIABLE: SECRET, EFFECTS_VARIABLE: str(stage.effects), **HURRIED},
+            outside={
+                **outside(),
+                **HURRIED,
+                SECRET_VARIABLE: SECRET,
+                EFFECTS_VARIABLE: str(stage.effects),
+                "TMPDIR": str(folder / "tmp"),  # a killed child cannot remove the folder of its run
+            },
             home=folder / "home",
             project=PROJECT,
             host="127.0.0.1",
@@ -79,6 +85,7 @@ async def running_stage(folder: Path, database: str, tell: Callable[[str], None]
             prefect_auth=f"chaos:{secrets.token_urlsafe(24)}",
         )
         (around.home / "prefect").mkdir(parents=True)
+        (folder / "tmp").mkdir()
         stage.prefect = await stack.enter_async_context(PrefectServer(around.prefect_url, around.prefect_auth or ""))
         server = ("-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(ports[0]))
         env = environment.server(around, stage.postgres["prefect"].url("prefect", "asyncpg"))
