@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,9 @@ from tests.support.prefect import PrefectServer, running_prefect_server, setting
 
 if TYPE_CHECKING:
     from prefect.context import SettingsContext
+
+# A script's background jobs ignore SIGINT, and so would all that the tests start; Prefect's worker ends by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Prefect reads its settings when it is imported: the machine's own must not reach the tests, and a client without an
 # address must fail instead of starting a server by itself.

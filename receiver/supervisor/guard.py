@@ -103,6 +103,7 @@ class Guard:
             _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # after setuid, which clears it
             if os.getppid() != guard:
                 os._exit(127)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored by what a script starts in the background; parts obey it
         os.umask(0o077)
         if self.config["cwd"]:
             os.chdir(self.config["cwd"])

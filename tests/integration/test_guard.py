@@ -84,6 +84,18 @@ def test_the_part_gets_its_stop_signal_and_may_end_by_itself(tmp_path: Path, mar
     assert (tmp_path / "out").read_text() == "up\nsaid goodbye\n"
 
 
+def test_a_part_obeys_sigint_though_its_starter_ignores_it(tmp_path: Path, mark: str) -> None:
+    """As what a script starts in the background does, and all that comes of it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        code = "import os, time; print('up', flush=True); os.kill(os.getpid(), 2); time.sleep(600)"
+        process = start(code, mark, tmp_path / "out")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    wait_until(lambda: process.poll() is not None)
+    assert process.stop() == 128 + signal.SIGINT
+
+
 @pytest.mark.parametrize("code", [STAYS, DEAF], ids=["that listens", "deaf to signals"])
 def test_stopping_ends_the_whole_family_of_a_part(tmp_path: Path, mark: str, code: str) -> None:
     process = start(code, mark, tmp_path / "out", grace=0.5, family_grace=0.2)
