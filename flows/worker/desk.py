@@ -168,7 +168,11 @@ class Desk:
         return await self._crew.perform(order, prefix, env=settings, seconds=seconds)
 
     async def _judge(self, entry: InHand, answer: wire.Message | Death) -> tuple[Ending, str]:
-        if not isinstance(answer, Death):
+        if isinstance(answer, Death):
+            words, timed_out = death_in_words(answer.status), answer.timed_out
+        elif answer["broken"] and answer.get("away"):  # Prefect was, and perhaps the run had not even begun
+            words, timed_out = answer["broken"], False
+        else:
             return after_end(answer), answer["broken"] or ""
         now = await self._reports.read(entry.run.id)
         if now is None or now.state is None:
@@ -177,11 +181,11 @@ class Desk:
             now.state.type.value,
             now.state.name or "",
             starts=entry.starts,
-            timed_out=answer.timed_out,
+            timed_out=timed_out,
             cancelled=entry.cancelled,
             stopping=self._stopping,
         )
-        return ending, death_in_words(answer.status)
+        return ending, words
 
     async def _finish(self, entry: InHand, job: Job, ending: Ending, words: str) -> None:
         run = entry.run

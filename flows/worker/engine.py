@@ -21,6 +21,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import prefect.flow_engine
 import prefect.results
 from prefect._flow_run_suspension import mark_flow_run_suspension_requested
@@ -206,9 +207,10 @@ class ChildEngine:
         vars(client).update(set_flow_run_state=set_flow_run_state, update_flow_run=update_flow_run)
 
     def run(self, flow_run: dict[str, Any], entrypoint: str, token: str, label: str) -> dict[str, Any]:
-        """Run it to its end: `{"state": type of the last state or None, "broken": message or None, "retire": bool}`.
+        """Run it to its end: `{"state": type of the last state or None, "broken": message or None, "retire", "away"}`.
 
-        `broken` means that Prefect's engine could not report the end; `retire` that this process should take no more.
+        `broken` means that Prefect's engine could not report the end, since Prefect was `away` perhaps; `retire` that
+        this process should take no more.
         """
         run = FlowRun.model_validate(flow_run)
         logger = flow_run_logger(run)
@@ -229,7 +231,8 @@ class ChildEngine:
         except BaseException as error:  # noqa: BLE001 (whatever the engine lets through; SIGTERM and SystemExit too)
             # The run was interrupted, and its loop may have lost a callback: another process goes on.
             handled = control_listener.engine_outcome_is_handled() or control_listener.get_intent() is not None
-            return _outcome(broken=None if handled else f"The run was interrupted: {error!r}", retire=True)
+            broken = None if handled else f"The run was interrupted: {error!r}"
+            return _outcome(broken=broken, retire=True, away=isinstance(error, httpx.HTTPError))
         finally:
             with self._lock:
                 self._current = None
@@ -297,8 +300,10 @@ class ChildEngine:
                 self._base.run(service.drain_all, timeout=seconds)
 
 
-def _outcome(*, state: str | None = None, broken: str | None = None, retire: bool = False) -> dict[str, Any]:
-    return {"state": state, "broken": broken, "retire": retire}
+def _outcome(
+    *, state: str | None = None, broken: str | None = None, retire: bool = False, away: bool = False
+) -> dict[str, Any]:
+    return {"state": state, "broken": broken, "retire": retire, "away": away}
 
 
 async def _exhaust(generator: AsyncIterator[Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -141,6 +142,27 @@ async def test_a_run_ends_as_it_did_though_prefect_was_away_when_it_ended(
             link.mend()
             assert (await pool.ended(run)).state_name == "Completed"
     assert await pool.states(run) == ["Scheduled", "Pending", "Running", "Completed"]
+
+
+async def test_a_run_that_has_not_begun_when_prefect_goes_away_begins_when_it_is_back(
+    pool: Pool, prefect_server: PrefectServer, tmp_path: Path
+) -> None:
+    await pool.deployment("ordinary.asynchronous")
+    with link_to(httpx.URL(prefect_server.api_url).port or 0) as link:
+        through = replace(pool, server=_behind(prefect_server, link.port))
+        with running_worker(through, tmp_path, PREFECT_CLIENT_MAX_RETRIES="0") as worker:
+            held = wait_until(worker.children, what="there is a child")
+            for pid in held:
+                os.kill(pid, signal.SIGSTOP)  # so that what is claimed cannot begin
+            run = await pool.start("ordinary.asynchronous", path=str(tmp_path / "notes"))
+            await pool.in_state(run, "Pending")
+            link.cut()
+            for pid in held:
+                os.kill(pid, signal.SIGCONT)
+            wait_until(lambda: "Prefect cannot be reached" in worker.text, what="the child has given up")
+            link.mend()
+            assert (await pool.ended(run)).state_name == "Completed"
+    assert (await pool.states(run)).count("Running") == 1
 
 
 async def test_a_worker_that_ends_while_prefect_is_away_leaves_its_runs_to_the_next(
