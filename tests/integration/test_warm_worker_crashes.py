@@ -26,6 +26,11 @@ from tests.support.workers import (
     wait_until_gone,
 )
 
+FLOWS = (
+    *("ordinary.asynchronous", "ordinary.brief", "ordinary.endless", "unruly.ending_the_interpreter"),
+    *("unruly.segfaulting", "unruly.greedy", "unruly.deaf", "unruly.with_a_process_of_its_own"),
+)
+
 
 @pytest.fixture(scope="module")
 async def client(prefect_server: PrefectServer) -> AsyncIterator[PrefectClient]:
@@ -36,7 +41,7 @@ async def client(prefect_server: PrefectServer) -> AsyncIterator[PrefectClient]:
 @pytest.fixture(scope="module")
 async def pool(client: PrefectClient, prefect_server: PrefectServer) -> Pool:
     made = await make_pool(client, prefect_server, "warm", children=3, min_idle=2, cancel_grace=1)
-    for flow in ("ordinary.asynchronous", "ordinary.brief", "ordinary.endless", "unruly.ending_the_interpreter"):
+    for flow in FLOWS:  # known before the worker starts: it renews its zygote for none of them between two tests
         await made.deployment(flow)
     return made
 
