@@ -27,8 +27,8 @@ class Code(StrEnum):
     PATH_CLASH = "path_clash"
     NEVER_MATCHES = "never_matches"
     SECRET_UNAVAILABLE = "secret_unavailable"  # noqa: S105 (the name of a cause)
-    SECRET_UNUSABLE = "secret_unusable"  # noqa: S105
-    SECRET_INCOMPLETE = "secret_incomplete"  # noqa: S105
+    SECRET_UNUSABLE = "secret_unusable"  # noqa: S105 (the name of a finding)
+    SECRET_INCOMPLETE = "secret_incomplete"  # noqa: S105 (the name of a finding)
     URL_UNKNOWN = "url_unknown"
     DEPLOYMENT_MISSING = "deployment_missing"
     DEPLOYMENT_PAUSED = "deployment_paused"

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, 
 
 from receiver.contract.reasons import Reason
 from receiver.deliveries import batches, order
+from receiver.deliveries.distinct import each_webhook
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.moves import IDLE, LATEST, move, move_all
 from receiver.deliveries.records import Claim
@@ -45,14 +46,7 @@ _LEASE = (
 )
 _PARK = update(attempt).where(_ONE).values(parked_due_at=attempt.c.due_at, due_at=None, lease_owner=None)
 _UNPARK = update(attempt).where(_ONE).values(due_at=attempt.c.parked_due_at, parked_due_at=None)
-_PARKED_WEBHOOKS = text(
-    "WITH RECURSIVE parked(webhook) AS ("
-    "SELECT min(webhook) FROM attempt WHERE parked_due_at IS NOT NULL "
-    "UNION ALL SELECT (SELECT min(a.webhook) FROM attempt a WHERE a.parked_due_at IS NOT NULL "
-    "AND a.webhook > parked.webhook) FROM parked WHERE parked.webhook IS NOT NULL"
-    ") SELECT webhook FROM parked WHERE webhook IS NOT NULL"
-)
-"""Each webhook with parked attempts, by one look-up in the index for each, however many attempts there are."""
+_PARKED_WEBHOOKS = each_webhook("attempt", "parked_due_at IS NOT NULL")
 
 
 def claim(connection: Connection, *, limit: int, until: int, now: int, owner: str) -> list[Claim]:

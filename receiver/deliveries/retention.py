@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select, text, tuple_, update
+from sqlalchemy import Connection, delete, insert, select, tuple_, update
 
+from receiver.deliveries.distinct import each_webhook
 from receiver.deliveries.ledger import Place
 from receiver.deliveries.lifecycle import UNFINISHED, Status
 from receiver.storage.tables import attempt, delivery, ledger, meta, payload, replay, reply, status_change
@@ -18,12 +19,7 @@ from receiver.storage.values import first_id, to_micros
 AT_ONCE = 200
 _EVENTS_AT_ONCE = 1000
 _KEPT = sorted({*UNFINISHED, Status.HELD})
-_WEBHOOKS = text(
-    "WITH RECURSIVE named(webhook) AS (SELECT min(webhook) FROM delivery "
-    "UNION ALL SELECT (SELECT min(d.webhook) FROM delivery d WHERE d.webhook > named.webhook) FROM named "
-    "WHERE named.webhook IS NOT NULL) SELECT webhook FROM named WHERE webhook IS NOT NULL"
-)
-"""Each webhook with deliveries, by one look-up in the index for each."""
+_WEBHOOKS = each_webhook("delivery")
 _OF_A_DELIVERY = (status_change, reply, replay, attempt, payload)
 
 

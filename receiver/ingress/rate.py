@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
 from typing import Protocol
+
+from receiver.deliveries.accept import counted_address
 
 MOST_KEYS = 10_000
 """Windows that are kept; the one that was not asked for longest goes first."""
-_NETWORK_BITS = 64
-"""Of an IPv6 address the part that is given to one customer."""
 
 
 @dataclass(frozen=True)
@@ -66,18 +65,8 @@ class Failures:
 
     def count(self, ip: str, now: float) -> None:
         """One more."""
-        self._windows.take(_customer(ip), self.rate, now)
+        self._windows.take(counted_address(ip), self.rate, now)
 
     def wait(self, ip: str, now: float) -> float:
         """The seconds until requests of this address are looked at again; 0 where they are."""
-        return self._windows.wait(_customer(ip), self.rate, now)
-
-
-def _customer(ip: str) -> str:
-    if ":" not in ip:
-        return ip
-    try:
-        address = ip_address(ip)
-    except ValueError:
-        return ip
-    return str(int(address) >> (128 - _NETWORK_BITS)) if isinstance(address, IPv6Address) else ip
+        return self._windows.wait(counted_address(ip), self.rate, now)

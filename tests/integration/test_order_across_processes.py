@@ -15,7 +15,7 @@ import pytest
 from tests.support.postgres import TestPostgres
 from tests.support.prefect import PrefectServer
 from tests.support.receiver import ADMIN_KEY
-from tests.support.serving import serving
+from tests.support.serving import two_receivers
 from tests.support.waiting import eventually
 from tests.support.workers import Pool, client_of, lines, make_pool, running_worker
 
@@ -38,15 +38,8 @@ async def pool(prefect_server: PrefectServer, tmp_path: Path) -> AsyncIterator[P
 def addresses(
     postgres: TestPostgres, prefect_server: PrefectServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[str]]:
-    """Two receivers that share an inbox."""
-    more = {
-        "WEBHOOKS_DATABASE_URL": postgres.create_database(),
-        "PREFECT_API_URL": prefect_server.api_url,
-        "PREFECT_API_AUTH_STRING": prefect_server.auth_string,
-    }
-    with contextlib.ExitStack() as stack:
-        started = [stack.enter_context(serving(tmp_path_factory.mktemp("receiver"), **more)) for _ in range(2)]
-        yield [f"http://127.0.0.1:{each.port}" for each in started]
+    with two_receivers(postgres, prefect_server, tmp_path_factory) as found:
+        yield found
 
 
 async def test_runs_of_a_key_follow_each_other_over_two_receivers_and_two_workers(

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any
 
@@ -16,7 +15,7 @@ import pytest
 from tests.support.postgres import TestPostgres
 from tests.support.prefect import PrefectServer
 from tests.support.receiver import ADMIN_KEY
-from tests.support.serving import Serving, serving
+from tests.support.serving import two_receivers
 from tests.support.waiting import eventually
 
 TIMES = int(os.environ.get("TEST_TIMES", "200"))
@@ -31,20 +30,8 @@ PAUSED = {**OPEN, "state": "paused"}
 def addresses(
     postgres: TestPostgres, prefect_server: PrefectServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[str]]:
-    """Where two processes answer that know of each other by the database alone."""
-    more = {
-        "WEBHOOKS_DATABASE_URL": postgres.create_database(),
-        "PREFECT_API_URL": prefect_server.api_url,
-        "PREFECT_API_AUTH_STRING": prefect_server.auth_string,
-    }
-
-    def start(_number: int) -> Serving:
-        return stack.enter_context(serving(tmp_path_factory.mktemp("receiver"), **more))
-
-    with contextlib.ExitStack() as stack:
-        with ThreadPoolExecutor() as pool:
-            started = list(pool.map(start, range(2)))
-        yield [f"http://127.0.0.1:{each.port}" for each in started]
+    with two_receivers(postgres, prefect_server, tmp_path_factory) as found:
+        yield found
 
 
 @pytest.fixture

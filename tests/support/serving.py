@@ -9,15 +9,18 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from receiver.contract.pinned_tls import trust
 from tests.support.ports import free_port
-from tests.support.prefect import outside_environment
+from tests.support.postgres import TestPostgres
+from tests.support.prefect import PrefectServer, outside_environment
 from tests.support.receiver import ADMIN_KEY
 from tests.support.waiting import wait_until
 
@@ -100,6 +103,26 @@ def serving(home: Path, **more: str) -> Iterator[Serving]:
     finally:
         process.kill()
         process.wait(240)
+
+
+@contextlib.contextmanager
+def two_receivers(
+    postgres: TestPostgres, prefect: PrefectServer, folders: pytest.TempPathFactory
+) -> Iterator[list[str]]:
+    """Where two processes answer that know of each other by the database alone."""
+    more = {
+        "WEBHOOKS_DATABASE_URL": postgres.create_database(),
+        "PREFECT_API_URL": prefect.api_url,
+        "PREFECT_API_AUTH_STRING": prefect.auth_string,
+    }
+
+    def start(_number: int) -> Serving:
+        return stack.enter_context(serving(folders.mktemp("receiver"), **more))
+
+    with contextlib.ExitStack() as stack:
+        with ThreadPoolExecutor() as pool:
+            started = list(pool.map(start, range(2)))
+        yield [f"http://127.0.0.1:{each.port}" for each in started]
 
 
 def _lives(http: httpx.Client) -> bool:
