@@ -13,6 +13,7 @@ from typing import Any
 
 import uuid_utils
 from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from receiver.storage import Database
 from receiver.storage.tables import api_key
@@ -101,7 +102,10 @@ class KeyStore:
                 _enter_made(connection, known, by, to_micros(now))
             return connection.execute(select(api_key).where(mine)).mappings().one()
 
-        return _row(await self._db.write(take))
+        try:
+            return _row(await self._db.write(take))
+        except IntegrityError:  # another receiver that started at the same moment has made it
+            return _row(await self._db.write(take))
 
     async def find(self, plain: str, now: datetime) -> KeyRow | ExpiredKey | None:
         """The key that was sent, None for one that is unknown or revoked. The time taken tells nothing about it."""

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, create_engine, text
 from receiver.deliveries.store import DeliveryStore
 from receiver.storage import Database, StoreUnavailable, StoreUnusable, writer
 from receiver.storage.address import find_address
+from receiver.webhooks.keys import KeyStore
 from tests.support.inbox import NOW, new_delivery
 from tests.support.postgres import TestPostgres
 
@@ -239,6 +240,18 @@ async def test_receivers_whose_operations_wait_for_each_other_both_get_their_way
     sat = await one.read(lambda connection: connection.scalars(text("SELECT sat FROM seat")).all())
     assert [sorted(each) for each in sat] == [["x", "y"], ["x", "y"]]
     assert len(tries) > 2
+    await asyncio.gather(one.close(), other.close())
+
+
+async def test_receivers_that_start_at_the_same_moment_take_the_same_key_from_their_settings(
+    postgres: TestPostgres, tmp_path: Path
+) -> None:
+    address = postgres.create_database()
+    one, other = Database.open(address, tmp_path), Database.open(address, tmp_path)
+    for number in range(30):
+        key = (f"settings-{number}", "admin", f"whk_{number:040}", NOW)
+        taken = await asyncio.gather(*(KeyStore(each).adopt(*key) for each in (one, other)))
+        assert taken[0].id == taken[1].id
     await asyncio.gather(one.close(), other.close())
 
 
