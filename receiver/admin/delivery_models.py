@@ -64,8 +64,10 @@ class AttemptView(_FromStore):
     """One start of a flow run."""
 
     number: int = Field(description="1 at first; each replay is the next one.")
-    cause: Literal["request", "replay"] = Field(description="What it came from: the request, or a replay of it.")
-    actor: str | None = Field(description="The name of the API key that asked for the replay.")
+    cause: Literal["request", "replay", "crash"] = Field(
+        description="What it came from: the request, a replay of it, or a crash of the one before (`on_crash`)."
+    )
+    actor: str | None = Field(description="The API key that asked for the replay, by name; `on_crash` after a crash.")
     edited: bool = Field(description="Whether its body was edited; `.../body?attempt=N` has it.")
     revision: int = Field(description="The revision of the definition it was judged by.")
     status: Status = Field(description="Where this attempt stands.")

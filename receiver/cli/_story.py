@@ -168,6 +168,8 @@ def _cause(attempt: Mapping[str, Any]) -> str:
     """Why there is this attempt, in words."""
     if attempt["cause"] == "request":
         return "started by the request"
+    if attempt["cause"] == "crash":
+        return "started again after a crash"
     edited = " with an edited body" if attempt["edited"] else ""
     return f"replayed by {attempt['actor']}{edited}"
 

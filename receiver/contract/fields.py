@@ -72,13 +72,6 @@ def check_timeout(value: Any) -> Any:
     return float(seconds)
 
 
-def check_on_crash(value: Any) -> Any:
-    """`fail`; `retry` belongs to a later version."""
-    if value == "retry":
-        raise ValueError("'retry' is not available yet; leave it out, or say 'fail'")
-    return value
-
-
 def check_parameters(value: Any) -> Any:
     """Templates by the names of the flow's parameters."""
     if not isinstance(value, dict):

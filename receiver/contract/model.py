@@ -157,8 +157,9 @@ class WebhookDefinition(_Frozen):
     on_invalid: Literal["reject", "hold"] | None = Field(
         default=None, description="What a verified request that cannot be used gets."
     )
-    on_crash: Annotated[Literal["fail"], BeforeValidator(fields.check_on_crash)] = Field(
-        default="fail", description="What follows when a run's process dies."
+    on_crash: Literal["fail", "retry"] = Field(
+        default="fail",
+        description="What follows when a run's process dies: `crashed`, or up to three more runs (at least once).",
     )
     max_body: Annotated[int, BeforeValidator(fields.check_size)] | None = Field(
         default=None, description="Largest body in bytes or as `1MiB`; at most 25 MiB."

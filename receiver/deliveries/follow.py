@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, text, update
 
 from receiver.contract.reasons import Reason
+from receiver.deliveries import crashes
 from receiver.deliveries.lifecycle import FINISHED, UNFINISHED, Status, is_news
 from receiver.deliveries.moves import move_all
 from receiver.deliveries.records import Followed, RunState
@@ -29,6 +30,8 @@ def follow(connection: Connection, state: RunState, source: str, now: int) -> bo
         return False
     mine = attempt.c.flow_run_id == found.flow_run_id
     told: dict[str, Any] = {"at": to_micros(state.at), "now": now, "source": source}
+    if state.status is Status.CRASHED:
+        crashes.run_again(connection, mine, at=told["at"], now=now)
     if state.failed is None:
         moved = move_all(connection, mine, state.status, **told, detail=_detail(state))
     else:

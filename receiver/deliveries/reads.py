@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, or_, select
 
 from receiver.contract.reasons import Reason
+from receiver.deliveries import crashes
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.moves import LATEST
 from receiver.deliveries.records import DeliveryFilter, StoredRequest
@@ -208,7 +209,8 @@ def _attempt(row: RowMapping) -> AttemptRecord:
     fields: dict[str, Any] = {name: row[name] for name in ("number", *plain, "queue_ms", "start_ms", "run_ms")}
     fields |= {name: maybe_from_micros(row[name]) for name in moments}
     fields |= {"revision": row["revision"], "actor": row["actor"], "edited": bool(row["edited"])}
-    fields |= {"cause": "request" if row["actor"] is None else "replay"}
+    cause = "request" if row["actor"] is None else "replay"
+    fields |= {"cause": "crash" if row["actor"] == crashes.ACTOR else cause}
     return AttemptRecord(**fields, status=Status(row["status"]), created_at=from_micros(row["created_at"]))
 
 

@@ -51,14 +51,15 @@ class DeliverySummary:
 class AttemptRecord:
     """One start of a run. `due_at` is None unless it waits for its hand-over or is leased by `lease_owner`.
 
-    `cause` is `request` or `replay`; a replay has an `actor` who asked for it, and may be on an `edited` body.
+    `cause` is `request`, `replay` or `crash`: a replay has an `actor` who asked for it, and may be on an `edited` body;
+    one that follows a crash by itself (`on_crash`) has the actor `on_crash`.
     `revision` is of the definition it was judged by.
 
     `queue_ms` is from being stored to being handed over, `start_ms` from there to the run's start, `run_ms` to its end.
     """
 
     number: int
-    cause: Literal["request", "replay"]
+    cause: Literal["request", "replay", "crash"]
     actor: str | None
     edited: bool
     revision: int

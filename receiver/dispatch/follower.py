@@ -33,6 +33,8 @@ class Runs(Protocol):
 
     async def flow_run(self, flow_run_id: str) -> tuple[str, int] | None: ...
 
+    async def standing(self, delivery_id: str) -> Status | None: ...
+
     async def run_missing(self, flow_run_id: str, now: datetime) -> bool: ...
 
 
@@ -67,6 +69,7 @@ class Follower:
         """A run was handed over and stored: apply the events that came before it was."""
         for state in self._early.pop(flow_run_id, []):
             await self._apply(state, "event")
+            await self._tell_of_crash(state)
 
     async def poll_once(self) -> int:
         """Ask Prefect for the state of every unfinished run; the number of changes found."""
@@ -81,6 +84,7 @@ class Follower:
                 if (ours := run_state_of(state)) is not None:
                     changes += await self._runs.follow(ours, "poll")
                     self._tell(deliveries[state.flow_run_id], state, ours)
+                    await self._tell_of_crash(ours)
             for state in states:
                 deliveries.pop(state.flow_run_id, None)
             missing |= deliveries
@@ -109,11 +113,22 @@ class Follower:
             if state.delivery_id is not None:
                 self._tell(state.delivery_id, state, ours)
             await self._apply(ours, "event")
+            await self._tell_of_crash(ours)
 
     def _tell(self, delivery_id: str, state: PrefectState, ours: RunState) -> None:
-        self._on_status(delivery_id, ours.status)
+        if ours.status is not Status.CRASHED:
+            self._on_status(delivery_id, ours.status)
         if state.type == "PAUSED":  # Suspended ones too: it waits for a person
             self._on_suspended(delivery_id)
+
+    async def _tell_of_crash(self, state: RunState) -> None:
+        """A crash is an end unless another attempt follows it, which the inbox knows."""
+        if state.status is not Status.CRASHED:
+            return
+        with suppress(StoreUnavailable):
+            found = await self._runs.flow_run(state.flow_run_id)
+            if found is not None and (standing := await self._runs.standing(found[0])) is not None:
+                self._on_status(found[0], standing)
 
     async def _apply(self, state: RunState, source: str) -> None:
         with suppress(StoreUnavailable):

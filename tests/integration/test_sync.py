@@ -13,7 +13,7 @@ import pytest
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
 from prefect.events import emit_event
-from prefect.states import Completed, Failed, Running, Suspended
+from prefect.states import Completed, Crashed, Failed, Running, Suspended
 
 from receiver.contract.reply import Reply
 from tests.support.deployments import make_deployment, runs_of
@@ -92,6 +92,25 @@ async def test_a_plain_result_becomes_the_configured_response(receiver: RunningR
     response = {"status": 203, "body": {"sum": "{{$result.sum}}", "n": "{{$context.data.n}}"}}
     answer = await call(prefect, receiver, "shaped", behave, timeout=110, response=response)
     assert (answer.status_code, answer.json()) == (203, {"sum": 3, "n": 7})
+
+
+async def test_a_caller_goes_on_waiting_while_a_crashed_run_is_tried_again(
+    receiver: RunningReceiver, prefect: PrefectClient
+):
+    async def crash_first(client: PrefectClient, run: FlowRun) -> None:
+        await client.set_flow_run_state(run.id, Running(), force=True)
+        await client.set_flow_run_state(run.id, Crashed(message="killed"), force=True)
+        delivery_id = run.parameters["context"]["delivery_id"]
+
+        async def next_run() -> FlowRun | None:
+            return next((each for each in await runs_of(client, delivery_id) if each.id != run.id), None)
+
+        await replying(Reply(status=201, body={"id": 8}))(client, await eventually(next_run, 30, what="a second run"))
+
+    answer = await call(prefect, receiver, "crashes", crash_first, timeout=110, on_crash="retry")
+    assert (answer.status_code, answer.json()) == (201, {"id": 8})
+    row = await receiver.delivery(answer.headers["webhook-delivery-id"])
+    assert [attempt["cause"] for attempt in row["attempts"]] == ["request", "crash"]
 
 
 async def test_a_failed_run_is_500_without_its_cause(receiver: RunningReceiver, prefect: PrefectClient):

@@ -95,13 +95,6 @@ def test_every_field_of_a_definition_is_listed_with_its_default():
             assert rows[shown][2] == f"`{json.dumps(plain)}`", f"the default of {shown} is {plain!r}"
 
 
-def test_what_is_not_available_yet_is_named_and_refused():
-    [line] = re.findall(r"^Not available yet.*$", WEBHOOKS.read_text(), re.MULTILINE)
-    assert names(line) == ["on_crash", '"retry"']
-    with pytest.raises(DefinitionError, match="not available yet"):
-        parse_definition({"verification": {"scheme": "none"}, "on_crash": "retry"}, by="code")
-
-
 def test_the_table_of_schemes_is_the_one_that_webhooks_schemes_prints():
     lines = markdown_table(in_order(SCHEMES.values()))
     listed = [line for line in WEBHOOKS.read_text().splitlines() if line in lines]

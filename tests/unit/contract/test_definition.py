@@ -124,11 +124,6 @@ def test_a_key_that_is_left_out_is_generated_valid_and_never_the_same():
     assert len(made.key) == 24
 
 
-def test_a_value_that_does_not_work_yet_is_refused_by_name():
-    error = error_of({**MINIMAL, "on_crash": "retry"})
-    assert (error.field, error.problem) == ("on_crash", "'retry' is not available yet; leave it out, or say 'fail'")
-
-
 @pytest.mark.parametrize("changes", [{"timeout": 5}, {"on_timeout": 202}, {"on_timeout": 504, "mode": "async"}])
 def test_only_a_caller_that_waits_has_a_timeout(changes: dict[str, Any]):
     error = error_of({**MINIMAL, **changes})

@@ -173,8 +173,6 @@ def test_a_definition_that_cannot_be_used_is_told_at_import():
         webhook("k")
     with pytest.raises(DefinitionError, match="did you mean 'methods'"):
         webhook("k", method="POST", **OPEN)
-    with pytest.raises(DefinitionError, match="'retry' is not available yet"):
-        webhook("k", on_crash="retry", **OPEN)
 
 
 def test_in_code_a_key_is_needed_and_one_is_proposed():

@@ -24,6 +24,7 @@ class Runs:
         self.deliveries = deliveries
         self.statuses: dict[str, Status] = {}
         self.gone: list[str] = []
+        self.run_again: set[str] = set()
         self.pages: list[str | None] = []
         self.down = False
 
@@ -46,6 +47,10 @@ class Runs:
 
     async def flow_run(self, flow_run_id: str) -> tuple[str, int] | None:
         return (self.deliveries[flow_run_id], 1) if flow_run_id in self.deliveries else None
+
+    async def standing(self, delivery_id: str) -> Status | None:
+        (run,) = [run for run, known in self.deliveries.items() if known == delivery_id]
+        return Status.QUEUED if run in self.run_again else self.statuses[run]
 
     async def run_missing(self, flow_run_id: str, now: datetime) -> bool:
         self.gone.append(flow_run_id)
@@ -124,3 +129,11 @@ async def test_of_a_run_that_waits_for_a_person_who_waits_for_it_is_told_by_even
     assert suspended == ["d1"]
     await follower.poll_once()
     assert suspended == ["d1", "d1"] and runs.statuses["r1"] is Status.RUNNING
+
+
+async def test_who_waits_hears_of_a_crash_what_the_inbox_makes_of_it():
+    runs = Runs(r1="d1", r2="d2")
+    runs.run_again = {"r2"}
+    follower, told = following(runs, state("r1", "CRASHED", "d1"), state("r2", "CRASHED", "d2"))
+    await follower.poll_once()
+    assert told == [("d1", Status.CRASHED), ("d2", Status.QUEUED)]
