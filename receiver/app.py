@@ -36,6 +36,7 @@ from receiver.dispatch.deployments import Deployments
 from receiver.dispatch.dispatcher import Dispatcher
 from receiver.dispatch.follower import Follower
 from receiver.dispatch.look_back import LookBack
+from receiver.dispatch.reach import Reach
 from receiver.ingress.allowlist import refuse_unknown_sets
 from receiver.ingress.capacity import Capacity
 from receiver.ingress.client_ip import Proxies, parse_networks
@@ -121,10 +122,12 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
     catalog = Catalog(definitions.version, _loader(definitions))
     contexts = StoredContexts(deliveries, definitions)
     rendezvous = Rendezvous(deliveries, gateway)
+    reach = Reach()
     follower = Follower(
         deliveries,
         gateway,
         poll_seconds=settings.dispatch.poll_seconds,
+        reach=reach,
         on_status=rendezvous.ended,
         on_suspended=rendezvous.suspended,
     )
@@ -139,6 +142,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
         owner=f"{socket.gethostname()}:{os.getpid()}:{uuid_utils.uuid4().hex[:8]}",
         concurrency=settings.dispatch.dispatch_concurrency,
         lease_seconds=settings.dispatch.lease_seconds,
+        reach=reach,
         on_started=follower.started,
         on_dead=lambda delivery_id: rendezvous.ended(delivery_id, Status.DEAD),
     )

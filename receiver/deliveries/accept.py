@@ -42,7 +42,7 @@ _ATTEMPTS = RowInsert(
     attempt,
     (
         *("delivery_id", "number", "webhook", "status", "deployment", "deployment_id", "flow_id"),
-        *("tries", "due_at", "parked_due_at", "detail", "created_at", "ordering_key", "batch_size"),
+        *("tries", "due_at", "parked_due_at", "detail", "created_at", "ordering_key", "batch_size", "priority"),
     ),
 )
 _COUNT = text(
@@ -162,8 +162,8 @@ def _store(connection: Connection, arrived: Sequence[Arrived], outcomes: Sequenc
             first_due = now + new.sharing.max_wait // _MICROSECOND if new.sharing else now
             # Parked at once, so that the queue has not to; where its webhook was resumed meanwhile, a claim unparks it.
             due = (None, first_due) if new.reason is Reason.PAUSED else (first_due, None)
-            kept_together = (_ordering_key(new), new.sharing.max_size if new.sharing else None)
-            attempts.append((new.id, 1, new.webhook, Status.QUEUED.value, *where, 0, *due, "", now, *kept_together))
+            together = (_ordering_key(new), new.sharing.max_size if new.sharing else None, new.priority.value)
+            attempts.append((new.id, 1, new.webhook, Status.QUEUED.value, *where, 0, *due, "", now, *together))
     _DELIVERIES.insert(connection, deliveries)
     _PAYLOADS.insert(connection, payloads)
     if attempts:

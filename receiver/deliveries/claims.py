@@ -2,12 +2,13 @@
 
 A lease is the attempt's next due time: whoever dies with it leaves it due again. `tries` grows with each lease and
 tells an outdated one. Attempts of a paused webhook are parked, so that the queue never has to look past them; those
-whose turn has not come wait in line (`order.py`), and some share a run (`batches.py`).
+whose turn has not come wait in line (`order.py`), and some share a run (`batches.py`). Who goes first is said by
+`priority.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, case, func, select, text, update
@@ -17,6 +18,7 @@ from receiver.deliveries import batches, order
 from receiver.deliveries.distinct import each_webhook
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.moves import IDLE, LATEST, move, move_all
+from receiver.deliveries.priority import Due, Priority, by_age, by_class
 from receiver.deliveries.records import Claim
 from receiver.deliveries.views import Backlog
 from receiver.storage.tables import GATHERED, attempt, delivery, replay, webhook
@@ -32,10 +34,20 @@ _DUE = (
     select(attempt, _REVISION, delivery.c.received_at)
     .join(delivery, delivery.c.id == attempt.c.delivery_id)
     .outerjoin(replay, (replay.c.delivery_id == attempt.c.delivery_id) & (replay.c.attempt == attempt.c.number))
-    .where(attempt.c.due_at <= bindparam("now"))
+    .where(attempt.c.priority == bindparam("class_"), attempt.c.due_at.between(bindparam("since"), bindparam("till")))
     .order_by(attempt.c.due_at)
     .limit(bindparam("window"))
     .with_for_update(of=attempt, skip_locked=True)
+)
+_OLDEST = select(
+    *(
+        select(attempt.c.due_at)
+        .where(attempt.c.priority == priority.value, attempt.c.due_at.is_not(None))
+        .order_by(attempt.c.due_at)
+        .limit(1)
+        .scalar_subquery()
+        for priority in Priority
+    )
 )
 _PAUSED = select(webhook.c.key).where(webhook.c.state == "paused")
 _ONE = and_(attempt.c.delivery_id == bindparam("of_delivery"), attempt.c.number == bindparam("of_number"))
@@ -49,16 +61,42 @@ _UNPARK = update(attempt).where(_ONE).values(due_at=attempt.c.parked_due_at, par
 _PARKED_WEBHOOKS = each_webhook("attempt", "parked_due_at IS NOT NULL")
 
 
-def claim(connection: Connection, *, limit: int, until: int, now: int, owner: str) -> list[Claim]:
-    """Lease due attempts, the longest due first, until `until`. Moments in microseconds."""
+def claim(
+    connection: Connection, *, limit: int, until: int, now: int, owner: str, of_the_oldest: int = 0
+) -> list[Claim]:
+    """Lease due attempts until `until`: by their class, then the longest due first; `of_the_oldest` places of `limit`
+    by age alone. Moments in microseconds.
+    """
     paused = set(connection.scalars(_PAUSED))
     _unpark(connection, paused)
     for group in batches.full(connection, paused, limit):
         batches.form(connection, group, now)
+    first = oldest(connection)
+    lease = {"until": until, "by": to_text(owner, 200)}
     claims: list[Claim] = []
+    # The older ones first: what is left of their places, when there are no more of them, goes by class.
+    for places, turns in ((of_the_oldest, by_age(first, now)), (limit, by_class(first, now))):
+        for due in turns:
+            if len(claims) >= places:
+                break
+            claims += _claim_some(connection, due, places - len(claims), paused, lease, now)
+    return claims
+
+
+def oldest(connection: Connection) -> dict[Priority, int]:
+    """When the first attempt of each class that has any is due: one look-up in the index for each."""
+    found = connection.execute(_OLDEST).one()
+    return {priority: due_at for priority, due_at in zip(Priority, found, strict=True) if due_at is not None}
+
+
+def _claim_some(
+    connection: Connection, due: Due, limit: int, paused: set[str], lease: Mapping[str, Any], now: int
+) -> list[Claim]:
+    claims: list[Claim] = []
+    bounds = {"class_": due.priority.value, "since": due.since, "till": due.until}
     for _ in range(_ROUNDS):
         window = max(limit, _WINDOW) if paused else limit - len(claims)
-        rows = connection.execute(_DUE, {"now": now, "window": window}).all()
+        rows = connection.execute(_DUE, {**bounds, "window": window}).all()
         # A formed batch goes on though its webhook was paused meanwhile: its run may exist already.
         parked = [row for row in rows if row.webhook in paused and row.batch_id is None]
         ready = [row for row in rows if row.webhook not in paused or row.batch_id is not None]
@@ -66,7 +104,6 @@ def claim(connection: Connection, *, limit: int, until: int, now: int, owner: st
             connection.execute(_PARK, [_named(row.delivery_id, row.number) for row in parked])
         leased = _in_turn(connection, ready, now)[: limit - len(claims)]
         if leased:
-            lease = {"until": until, "by": to_text(owner, 200)}
             connection.execute(_LEASE, [{**_named(row.delivery_id, row.number), **lease} for row in leased])
         claims += [_claim(connection, row) for row in leased]
         if len(claims) >= limit or (len(rows) < window and not any(map(_gathers, rows))):
@@ -100,6 +137,7 @@ def _claim(connection: Connection, row: Row[Any]) -> Claim:
         deployment_id=row.deployment_id,
         flow_id=row.flow_id,
         tries=row.tries + 1,
+        due_at=from_micros(row.due_at),
         received_at=from_micros(row.received_at),
         batch_id=row.batch_id,
         members=batches.members_of(connection, row.batch_id) if row.batch_id else ((row.delivery_id, row.number),),

@@ -25,7 +25,7 @@ WAITS = (timedelta(seconds=1), timedelta(seconds=10), timedelta(seconds=60))
 """How long each attempt after a crash waits. After as many crashes in a row the delivery is `crashed`."""
 
 _MICROSECOND = timedelta(microseconds=1)
-_KEPT = ("webhook", "deployment", "deployment_id", "flow_id", "ordering_key")
+_KEPT = ("webhook", "deployment", "deployment_id", "flow_id", "ordering_key", "priority")
 
 
 def run_again(connection: Connection, crashed: ColumnElement[bool], at: int, now: int) -> None:

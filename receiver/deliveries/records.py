@@ -9,6 +9,7 @@ from typing import Any
 
 from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
+from receiver.deliveries.priority import Priority
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,7 @@ class NewDelivery:
     parent_id: str | None = None
     ordering_key: str | None = None
     sharing: Sharing | None = None
+    priority: Priority = Priority.LIVE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,7 @@ class Claim:
     """An attempt leased to this process: hand it over to Prefect, then tell the store the outcome.
 
     `deployment_id` and `flow_id` are None until `bind` stored them; every later hand-over uses what was stored.
+    It was due at `due_at`.
     `members` are all deliveries with their attempts that the run is for, in order; of a batch, which `batch_id` names,
     there may be many, and the claim names the first.
     """
@@ -105,6 +108,7 @@ class Claim:
     deployment_id: str | None
     flow_id: str | None
     tries: int
+    due_at: datetime
     received_at: datetime
     batch_id: str | None = None
     members: tuple[tuple[str, int], ...] = ()

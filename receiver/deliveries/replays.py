@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import UNFINISHED, Status
+from receiver.deliveries.priority import Priority
 from receiver.deliveries.reads import conditions
 from receiver.deliveries.records import Candidate, DeliveryFilter, NewReplay
 from receiver.storage.tables import attempt, delivery, status_change
@@ -78,6 +79,7 @@ def _add(connection: Connection, new: NewReplay, now: int) -> int | None:
         "due_at": to_micros(new.due_at),
         "created_at": now,
         "ordering_key": found.ordering_key,
+        "priority": Priority.REPLAY.value,
     }
     actor, edited = to_text(new.actor, 200), new.body is not None
     differs = {

@@ -65,14 +65,19 @@ class DeliveryStore:
 
     # the hand-over to Prefect
 
-    async def claim(self, limit: int, lease_seconds: float, now: datetime, owner: str) -> list[Claim]:
-        """Lease attempts that are due, the longest due first, but those of paused webhooks.
+    async def claim(
+        self, limit: int, lease_seconds: float, now: datetime, owner: str, *, of_the_oldest: int = 0
+    ) -> list[Claim]:
+        """Lease attempts that are due, but those of paused webhooks: by `Priority`, then the longest due first.
 
-        `owner` names this process. An attempt whose lease ends is given to whoever asks next.
+        `owner` names this process, `of_the_oldest` of the `limit` places go by age alone. An attempt whose lease ends
+        is given to whoever asks next.
         """
         until = to_micros(now + timedelta(seconds=lease_seconds))
         at = to_micros(now)
-        return await self._db.write(lambda c: claims.claim(c, limit=limit, until=until, now=at, owner=owner))
+        return await self._db.write(
+            lambda c: claims.claim(c, limit=limit, until=until, now=at, owner=owner, of_the_oldest=of_the_oldest)
+        )
 
     async def bind(self, claim: Claim, deployment_id: str, flow_id: str) -> None:
         """Store what every hand-over of this attempt is for; what was stored before stays."""
@@ -123,6 +128,11 @@ class DeliveryStore:
         """At the start of the only process of this database: what one before it leased and took to its grave."""
         at = to_micros(now)
         await self._db.write(lambda c: claims.release(c, None, at))
+
+    async def behind(self, now: datetime) -> float:
+        """For how many seconds the first of what is due has been due, 0 when nothing is; quick however much waits."""
+        first = await self._db.read(claims.oldest)
+        return max(0.0, (to_micros(now) - min(first.values())) / 1e6) if first else 0.0
 
     async def backlog(self, now: datetime) -> Backlog:
         """What is not handed over yet, and since when."""

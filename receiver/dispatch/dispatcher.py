@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -13,10 +14,13 @@ from typing import Any, Protocol
 
 from receiver.contract.errors import Unusable
 from receiver.contract.reasons import Reason
+from receiver.deliveries.priority import Turns
 from receiver.deliveries.records import Claim
 from receiver.dispatch.deployments import Deployments
 from receiver.dispatch.orchestrator import Orchestrator
-from receiver.dispatch.policy import GiveUp, Started, TryAgain, judge
+from receiver.dispatch.pace import Pace
+from receiver.dispatch.policy import GiveUp, Started, TryAgain, backoff, judge, kept_due
+from receiver.dispatch.reach import Reach
 from receiver.prefect_gateway import Handover, Outcome, PrefectUnavailable
 from receiver.storage import StoreUnavailable
 
@@ -31,7 +35,9 @@ _ALONE_REMEMBERED = 10_000
 class Inbox(Protocol):
     """What the dispatcher needs of the store; see `DeliveryStore` for each method's promise."""
 
-    async def claim(self, limit: int, lease_seconds: float, now: datetime, owner: str) -> list[Claim]: ...
+    async def claim(
+        self, limit: int, lease_seconds: float, now: datetime, owner: str, *, of_the_oldest: int = 0
+    ) -> list[Claim]: ...
 
     async def bind(self, claim: Claim, deployment_id: str, flow_id: str) -> None: ...
 
@@ -51,6 +57,7 @@ class Inbox(Protocol):
 class Dispatcher:
     """Hands attempts over, several at once. `run()` until cancelled; `notify()` when something was stored.
 
+    As many go on at once as Prefect takes with ease, `concurrency` at most; none while `reach` says that it is away.
     `parameters(claim)` gives the run's parameters and raises `Unusable` where they cannot be made.
     `on_started(flow_run_id)` is told of each run that was handed over, `on_dead(delivery_id)` of what was given up.
     """
@@ -65,6 +72,7 @@ class Dispatcher:
         owner: str,
         concurrency: int,
         lease_seconds: float,
+        reach: Reach,
         on_started: Callable[[str], Awaitable[None]],
         on_dead: Callable[[str], None] = lambda _delivery_id: None,
     ) -> None:
@@ -73,14 +81,20 @@ class Dispatcher:
         self._deployments = deployments
         self._parameters = parameters
         self._owner = owner
-        self._concurrency = concurrency
+        self._reach = reach
+        self._pace = Pace(concurrency)
+        self._turns = Turns()
         self._lease_seconds = lease_seconds
         self._on_started = on_started
         self._on_dead = on_dead
         self._wake = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
         self._alone: Counter[tuple[str, int]] = Counter()
-        self._unreachable = False
+
+    @property
+    def at_once(self) -> int:
+        """How many hand-overs may go on at the same time now."""
+        return self._pace.limit
 
     def notify(self) -> None:
         """Something was stored: look at once instead of at the next round."""
@@ -103,27 +117,29 @@ class Dispatcher:
     async def _drain(self) -> None:
         while True:
             self._wake.clear()
+            if self._reach.is_open:
+                # Not a delivery: none is tried in vain, and a long queue is not gone through.
+                if await self._reach.probe(self._orchestrator.healthy):
+                    self._pace.start_over()
+                continue
             claimed = await self._claim()
             for claim in claimed:
                 task = asyncio.create_task(self._hand_over(claim), name=f"hand over {claim.delivery_id}")
                 self._under_way.add(task)
                 task.add_done_callback(self._done)
-            if self._unreachable:
-                # Not woken by what is stored meanwhile: a long queue would be gone through without a pause.
-                await asyncio.sleep(_IDLE_SECONDS)
-            elif not claimed:
+            if not claimed:
                 # Not wait_for: on Python 3.11 it loses a cancellation that comes with the wake-up, and never ends.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_IDLE_SECONDS):
                         await self._wake.wait()
 
     async def _claim(self) -> list[Claim]:
-        # While Prefect does not answer one hand-over at a time probes it.
-        free = (1 if self._unreachable else self._concurrency) - len(self._under_way)
+        free = self._pace.limit - len(self._under_way)
         if free <= 0:
             return []
         try:
-            return await self._inbox.claim(free, self._lease_seconds, _now(), self._owner)
+            oldest = self._turns.by_age(free)
+            return await self._inbox.claim(free, self._lease_seconds, _now(), self._owner, of_the_oldest=oldest)
         except StoreUnavailable as error:
             log.warning("the inbox cannot be read, trying again: %s", error)
             return []
@@ -143,8 +159,8 @@ class Dispatcher:
                 return
             handover = await self._create_run(claim, bound, await self._parameters(claim))
         except PrefectUnavailable as error:
-            self._mark(reachable=False, detail=str(error))
-            await self._inbox.retry_later(claim, _now() + timedelta(seconds=1 + random.random()), str(error), _now())  # noqa: S311 (spread, not a secret)
+            healthy = await self._is_healthy(str(error))
+            await self._again(claim, backoff(claim.tries, _jitter()), str(error), healthy)
             return
         except Unusable as error:
             await self._give_up(claim, error.reason, error.detail)
@@ -155,21 +171,21 @@ class Dispatcher:
             # Whatever this delivery does to us or to Prefect's client, it must not be tried for ever.
             log.exception("the hand-over of %s failed", claim.delivery_id)
             handover = Handover(outcome=Outcome.RETRY_LATER, detail=f"{type(error).__name__} in the receiver")
-        healthy = handover.outcome is not Outcome.RETRY_LATER or await self._orchestrator.healthy()
-        self._mark(reachable=healthy, detail=handover.detail)
+        healthy = handover.outcome is not Outcome.RETRY_LATER or await self._is_healthy(handover.detail)
         alone = self._failed_alone(claim, handover, healthy)
-        match judge(handover, tries=claim.tries, alone=alone, jitter=random.random()):  # noqa: S311 (spread, not a secret)
+        match judge(handover, tries=claim.tries, alone=alone, jitter=_jitter()):
             case Started(flow_run_id):
                 await self._inbox.handed_over(claim, flow_run_id, _now())
                 await self._on_started(flow_run_id)
             case TryAgain(wait, detail):
-                await self._inbox.retry_later(claim, _now() + wait, detail, _now())
+                await self._again(claim, wait, detail, healthy)
             case GiveUp(reason, detail):
                 self._deployments.forget(claim.deployment)
                 await self._give_up(claim, reason, detail)
 
     async def _create_run(self, claim: Claim, deployment_id: str, parameters: Mapping[str, Any]) -> Handover:
-        return await self._orchestrator.create_run(
+        began = time.monotonic()
+        handover = await self._orchestrator.create_run(
             deployment_id,
             parameters=parameters,
             idempotency_key=f"{claim.delivery_id}:{claim.attempt}",
@@ -177,6 +193,28 @@ class Dispatcher:
             # A batch's members are not among its tags: each of them would be in every event of the run.
             tags=(f"webhook:{claim.webhook}", *([] if claim.batch_id else [f"delivery:{claim.delivery_id}"])),
         )
+        now = time.monotonic()
+        if handover.outcome is Outcome.RETRY_LATER:
+            self._pace.refused(now - began, now)
+        else:
+            self._pace.taken(now - began, now)
+            self._reach.answered()
+        return handover
+
+    async def _is_healthy(self, detail: str) -> bool:
+        """Whether Prefect answers others while it did not answer this."""
+        if self._reach.is_open:
+            return False
+        if await self._orchestrator.healthy():
+            return True
+        self._reach.failed(detail)
+        return False
+
+    async def _again(self, claim: Claim, wait: timedelta, detail: str, healthy: bool) -> None:
+        """What failed alone waits; for an outage the queue waits as a whole, in the order that it has."""
+        now = _now()
+        due_at = now + wait if healthy else kept_due(claim.due_at, now + wait, tries=claim.tries)
+        await self._inbox.retry_later(claim, due_at, detail, now)
 
     def _failed_alone(self, claim: Claim, handover: Handover, healthy: bool) -> int:
         """How often this attempt failed while Prefect answered otherwise. What an outage refused does not count."""
@@ -219,18 +257,14 @@ class Dispatcher:
             except (PrefectUnavailable, StoreUnavailable) as error:
                 log.debug("deliveries without a deployment are looked at later: %s", error)
 
-    def _mark(self, *, reachable: bool, detail: str) -> None:
-        if reachable == self._unreachable:
-            self._unreachable = not reachable
-            if reachable:
-                log.info("Prefect answers again")
-            else:
-                log.warning("Prefect is unreachable, deliveries are kept and handed over later: %s", detail)
-
 
 def _run_name(claim: Claim) -> str:
     many = f"{len(claim.members)} deliveries " if claim.batch_id else ""
     return f"{claim.webhook} {many}{claim.delivery_id[-8:]}"
+
+
+def _jitter() -> float:
+    return random.random()  # noqa: S311 (spread, not a secret)
 
 
 def _now() -> datetime:

@@ -14,6 +14,7 @@ from receiver.contract.batching import failed_deliveries
 from receiver.deliveries.lifecycle import FROM_PREFECT, Status
 from receiver.deliveries.records import Followed, RunState
 from receiver.dispatch.orchestrator import Orchestrator
+from receiver.dispatch.reach import Reach
 from receiver.prefect_gateway import PrefectState, PrefectUnavailable
 from receiver.storage import StoreUnavailable
 
@@ -47,6 +48,7 @@ class Follower:
         orchestrator: Orchestrator,
         *,
         poll_seconds: float,
+        reach: Reach,
         on_status: Callable[[str, Status], None] = lambda _delivery_id, _status: None,
         on_suspended: Callable[[str], None] = lambda _delivery_id: None,
     ) -> None:
@@ -55,6 +57,7 @@ class Follower:
         self._runs = runs
         self._orchestrator = orchestrator
         self._poll_seconds = poll_seconds
+        self._reach = reach
         self._poll_now = asyncio.Event()
         self._missing: set[str] = set()
         self._early: OrderedDict[str, list[RunState]] = OrderedDict()
@@ -107,6 +110,7 @@ class Follower:
             except PrefectUnavailable as error:
                 log.debug("events of runs are not heard, polling meanwhile: %s", error)
             await asyncio.sleep(_RECONNECT_SECONDS)
+            await self._reach.closed()
 
     async def _heard(self, state: PrefectState) -> None:
         if (ours := run_state_of(state)) is not None:
@@ -145,9 +149,14 @@ class Follower:
                 async with asyncio.timeout(self._poll_seconds):
                     await self._poll_now.wait()
             self._poll_now.clear()
+            await self._reach.closed()
             try:
                 await self.poll_once()
-            except (PrefectUnavailable, StoreUnavailable) as error:
+            except PrefectUnavailable as error:
+                if not await self._orchestrator.healthy():
+                    self._reach.failed(str(error))
+                    self._poll_now.set()  # as soon as it is back
+            except StoreUnavailable as error:
                 log.debug("unfinished runs are looked at later: %s", error)
 
 

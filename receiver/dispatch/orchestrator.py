@@ -44,8 +44,10 @@ class RecordingOrchestrator:
     asked: list[dict[str, Any]] = field(default_factory=list)
     run_states: dict[str, PrefectState] = field(default_factory=dict)
     is_healthy: bool = True
+    probes: int = 0
 
     async def healthy(self) -> bool:
+        self.probes += 1
         return self.is_healthy
 
     async def resolve_deployment(self, name: str) -> DeploymentRef | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from receiver.contract.reasons import Reason
 from receiver.prefect_gateway import Handover, Outcome
@@ -12,6 +12,7 @@ POISON_TRIES = 6
 """Hand-overs of one delivery that may fail while Prefect is healthy; after that the delivery is the cause."""
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0
+_TRIES_IN_PLACE = 3
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,14 @@ def judge(handover: Handover, *, tries: int, alone: int, jitter: float) -> Start
                 detail = f"{handover.detail} {alone} times for this delivery while it answered others"
                 return GiveUp(Reason.HANDOVER_REFUSED, detail)
             return TryAgain(backoff(tries, jitter), handover.detail)
+
+
+def kept_due(due_at: datetime, later: datetime, *, tries: int) -> datetime:
+    """When an attempt is due again that an outage refused: as it was, so that the queue keeps its order.
+
+    Not for ever: one that Prefect goes away at each time it is tried would be the first of the queue for all time.
+    """
+    return due_at if tries <= _TRIES_IN_PLACE else later
 
 
 def backoff(tries: int, jitter: float) -> timedelta:

@@ -9,6 +9,7 @@ from typing import Any
 
 from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
+from receiver.deliveries.priority import Priority
 from receiver.deliveries.records import NewDelivery
 from receiver.ingress.client_ip import Origin
 from receiver.ingress.decide import Judgement, Proven
@@ -91,6 +92,7 @@ def row_of(
         deduplication=judgement.deduplication if judgement else None,
         ordering_key=judgement.ordering_key if judgement else None,
         sharing=webhook.sharing,
+        priority=Priority.SYNC if webhook.mode == "sync" else Priority.LIVE,
         deployment=webhook.deployment,
         deployment_id=known.id if known else None,
         flow_id=known.flow_id if known else None,
@@ -116,6 +118,7 @@ def part_row(whole: NewDelivery, part: Part) -> NewDelivery:
         deduplication=part.deduplication,
         ordering_key=part.ordering_key,
         notes=part.notes,
+        priority=Priority.LIVE,
         response_status=None,
     )
 

@@ -126,12 +126,14 @@ class Attempt(_Base, table=True):
     end: whoever died leaves it due again); `parked_due_at` while its webhook is paused. `state_at` is when Prefect
     says that it came to its state, `seen_at` when we heard of it.
 
+    `priority` says whose hand-over comes first (`deliveries/priority.py`).
+
     One with an `ordering_key` and neither time waits for those before it of the same key. `batch_size` says how many
     may share its run; those that do have the same `batch_id`, and one of them alone is due for all."""
 
     __tablename__ = "attempt"
     __table_args__ = (
-        _partial("ix_attempt_due_at", "due_at", where="due_at IS NOT NULL"),
+        _partial("ix_attempt_due", "priority", "due_at", where="due_at IS NOT NULL"),
         _partial("ix_attempt_parked", "webhook", "parked_due_at", where="parked_due_at IS NOT NULL"),
         _partial("ix_attempt_flow_run_id", "flow_run_id", where="flow_run_id IS NOT NULL"),
         _partial("ix_attempt_unhappy", "ended_at", where=UNHAPPY),
@@ -167,6 +169,7 @@ class Attempt(_Base, table=True):
     ordering_key: str | None = Field(default=None, sa_type=Ident)
     batch_size: int | None = None
     batch_id: str | None = Field(default=None, sa_type=Ident)
+    priority: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
 
 
 class Replay(_Base, table=True):

@@ -19,6 +19,7 @@ from receiver.deliveries.store import DeliveryStore
 from receiver.dispatch.deployments import Deployments
 from receiver.dispatch.dispatcher import Dispatcher
 from receiver.dispatch.orchestrator import RecordingOrchestrator
+from receiver.dispatch.reach import Reach
 from receiver.prefect_gateway import DeploymentRef, Handover, Outcome
 from receiver.storage import Database
 from tests.support.waiting import eventually
@@ -38,6 +39,7 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("receiver.dispatch.policy._FIRST_WAIT", 0.001)
     monkeypatch.setattr("receiver.dispatch.policy._LONGEST_WAIT", 0.01)
     monkeypatch.setattr("receiver.dispatch.dispatcher._IDLE_SECONDS", 0.02)
+    monkeypatch.setattr("receiver.dispatch.breaker._LONGEST_WAIT", 0.01)
 
 
 def orchestrator(**more: Any) -> RecordingOrchestrator:
@@ -82,6 +84,7 @@ async def dispatching(store: DeliveryStore, prefect: RecordingOrchestrator) -> A
         owner="me",
         concurrency=4,
         lease_seconds=60,
+        reach=Reach(),
         on_started=on_started,
     )
     task = asyncio.create_task(dispatcher.run())
@@ -128,8 +131,8 @@ async def test_an_outage_kills_nothing_and_everything_runs_once_it_is_over(store
     ids = [await put(store) for _ in range(5)]
     prefect = orchestrator(answers={f"{i}:1": [LATER] for i in ids}, is_healthy=False)
     async with dispatching(store, prefect) as started:
-        await eventually(lambda: _asked(prefect, 30), 20, what="Prefect was asked often")
-        assert not started
+        await eventually(lambda: _probed(prefect, 30), 20, what="Prefect was asked often")
+        assert not started and len(prefect.asked) <= 4
         prefect.answers.clear()
         prefect.is_healthy = True
         for delivery_id in ids:
@@ -141,7 +144,7 @@ async def test_the_first_failure_after_a_long_outage_kills_nothing(store: Delive
     delivery_id = await put(store)
     prefect = orchestrator(answers={f"{delivery_id}:1": [LATER]}, is_healthy=False)
     async with dispatching(store, prefect) as started:
-        await eventually(lambda: _asked(prefect, 20), 20, what="Prefect was asked often")
+        await eventually(lambda: _probed(prefect, 20), 20, what="Prefect was asked often")
         # It answers again, and is still too busy for a while.
         prefect.answers[f"{delivery_id}:1"] = [LATER, LATER, Handover(outcome=Outcome.CREATED, flow_run_id="r1")]
         prefect.is_healthy = True
@@ -180,6 +183,24 @@ async def test_a_stop_that_comes_with_a_wake_up_ends_the_dispatcher(
     async with dispatching(store, orchestrator()):
         await becomes(store, delivery_id, Status.DISPATCHED)
         await store.backlog(datetime.now(UTC))  # by then it waits for the next delivery
+
+
+async def test_after_an_outage_the_queue_goes_on_in_its_order(store: DeliveryStore):
+    ids = [await put(store) for _ in range(12)]
+    prefect = orchestrator(answers={f"{i}:1": [LATER] for i in ids}, is_healthy=False)
+    async with dispatching(store, prefect) as started:
+        await eventually(lambda: _probed(prefect, 5), 20, what="Prefect was asked often")
+        assert await store.behind(datetime.now(UTC)) > 0
+        prefect.answers.clear()
+        asked = len(prefect.asked)
+        prefect.is_healthy = True
+        await becomes(store, ids[-1], Status.DISPATCHED)
+    assert [call["idempotency_key"] for call in prefect.asked[asked:]] == [f"{i}:1" for i in ids]
+    assert len(started) == len(ids)
+
+
+async def _probed(prefect: RecordingOrchestrator, count: int) -> bool:
+    return prefect.probes >= count
 
 
 async def _asked(prefect: RecordingOrchestrator, count: int) -> bool:

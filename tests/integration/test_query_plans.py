@@ -17,7 +17,7 @@ from receiver.storage.tables import delivery
 from tests.support.inbox import NOW, new_delivery, run_state
 
 BIG = ("delivery", "attempt", "payload", "ledger", "status_change")
-OF_WHAT_WAITS = re.compile("SCAN attempt USING (COVERING )?INDEX ix_attempt_(due_at|parked)$")
+OF_WHAT_WAITS = re.compile("SCAN attempt USING (COVERING )?INDEX ix_attempt_(due|parked)$")
 """These indexes hold only what waits, which is what a backlog counts."""
 
 
@@ -40,6 +40,7 @@ QUESTIONS: dict[str, Callable[[Connection], Any]] = {
     "candidates for a replay": lambda c: replays.candidates(c, DeliveryFilter(webhook="w"), 10, "x"),
     "missing deployments": claims.missing_deployments,
     "backlog": lambda c: claims.backlog(c, 1),
+    "behind": claims.oldest,
     "get": lambda c: reads.get(c, "x"),
     "request": lambda c: reads.request(c, "x"),
     "stats": lambda c: reads.stats(c, "orders"),

@@ -75,12 +75,14 @@ async def test_of_two_replays_at_once_one_makes_an_attempt(stores: list[Delivery
         await one.handed_over(await claim_one(one, NOW), f"again-{number}", NOW)
 
 
-async def test_what_arrives_meanwhile_is_not_behind_replays_whose_turn_is_later(store: DeliveryStore) -> None:
+async def test_what_arrives_meanwhile_goes_before_replays_whose_turn_has_come(
+    store: DeliveryStore,
+) -> None:
     ids = [await ended(store, Status.FAILED, f"run-{number}") for number in range(6)]
     await store.replay([new_replay(each, after=1, due_at=later(100 + n)) for n, each in enumerate(ids)], BY, later(100))
     fresh = await stored(store, 101.5)
     due = [claim.delivery_id for claim in await store.claim(10, 60, later(101.5), "tests")]
-    assert due == [ids[0], ids[1], fresh]
+    assert due == [fresh, ids[0], ids[1]]
     assert (await store.backlog(later(101.5))).later == 4
 
 

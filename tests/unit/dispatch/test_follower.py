@@ -11,6 +11,7 @@ from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.records import Followed, RunState
 from receiver.dispatch.follower import Follower
 from receiver.dispatch.orchestrator import RecordingOrchestrator
+from receiver.dispatch.reach import Reach
 from receiver.prefect_gateway import PrefectState
 from receiver.storage import StoreUnavailable
 
@@ -64,7 +65,7 @@ def state(run: str, kind: str, delivery_id: str | None = None) -> PrefectState:
 def following(runs: Runs, *states: PrefectState) -> tuple[Follower, list[tuple[str, Status]]]:
     told: list[tuple[str, Status]] = []
     prefect = RecordingOrchestrator(run_states={each.flow_run_id: each for each in states})
-    follower = Follower(runs, prefect, poll_seconds=3600, on_status=lambda *status: told.append(status))
+    follower = Follower(runs, prefect, poll_seconds=3600, reach=Reach(), on_status=lambda *status: told.append(status))
     return follower, told
 
 
@@ -123,7 +124,7 @@ async def test_of_a_run_that_waits_for_a_person_who_waits_for_it_is_told_by_even
     runs = Runs(r1="d1", r2="d2")
     prefect = RecordingOrchestrator(run_states={"r1": state("r1", "PAUSED"), "r2": state("r2", "RUNNING")})
     suspended: list[str] = []
-    follower = Follower(runs, prefect, poll_seconds=3600, on_suspended=suspended.append)
+    follower = Follower(runs, prefect, poll_seconds=3600, reach=Reach(), on_suspended=suspended.append)
     await follower._heard(state("r1", "PAUSED", "d1"))
     await follower._heard(state("r2", "RUNNING", "d2"))
     assert suspended == ["d1"]

@@ -1,9 +1,9 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from receiver.contract.reasons import Reason
-from receiver.dispatch.policy import POISON_TRIES, GiveUp, Started, TryAgain, backoff, judge
+from receiver.dispatch.policy import POISON_TRIES, GiveUp, Started, TryAgain, backoff, judge, kept_due
 from receiver.prefect_gateway import Handover, Outcome
 
 LATER = Handover(outcome=Outcome.RETRY_LATER, detail="Prefect answered 503")
@@ -31,6 +31,12 @@ def test_an_outage_never_kills_a_delivery():
 def test_what_fails_again_and_again_while_prefect_is_healthy_is_given_up():
     assert isinstance(judge(LATER, tries=10_000, alone=POISON_TRIES - 1, jitter=0.5), TryAgain)
     assert isinstance(judge(LATER, tries=POISON_TRIES, alone=POISON_TRIES, jitter=0.5), GiveUp)
+
+
+def test_what_an_outage_refused_keeps_its_place_in_the_queue_but_not_for_ever():
+    due, later = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
+    assert kept_due(due, later, tries=3) == due
+    assert kept_due(due, later, tries=4) == later
 
 
 def test_waits_double_to_a_minute_and_are_spread():
