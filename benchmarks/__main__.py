@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--quick] [--write] [--peer URL] [--only GROUP]`: measure, show, keep."""
+"""`python -m benchmarks [--quick] [--write] [--peer URL] [--only GROUP] [--rows N]`: measure, show, keep."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ from rich.console import Console
 from benchmarks import ack, batches, plan, plot, report, runs, sync, up, waiting
 from benchmarks.figures import Figure
 from benchmarks.loading import LoadFailed
-from benchmarks.machine import describe
+from benchmarks.machine import describe, in_words
 from benchmarks.plan import Plan, Tell
 from benchmarks.report import Report
 from benchmarks.rig import PROJECT, STOCK_POOL, NotStarted, Rig, running_rig
+from benchmarks.stored import measure as stored
 from benchmarks.waterfall import Stage
 
 LATEST = PROJECT / "benchmarks" / "results" / "latest.json"
 DOCS = PROJECT / "docs"
 PLOT = "performance.svg"
 GROUPS = ("up", "sync", "batch", "ack", "stock")
-ORDER = ("acknowledge", "synchronous", "runs", "webhooks up")
+STORED = "stored"
+"""A group that takes long, and so is measured only where it is named."""
+ORDER = ("acknowledge", "synchronous", "runs", "webhooks up", stored.GROUP)
 _STOCK_SECONDS = 20.0
 """What the process worker needs at the least; with less time left it is left out."""
 
@@ -39,10 +42,14 @@ class Found:
     stages: list[Stage] = field(default_factory=list)
 
 
-async def measure(folder: Path, chosen: Plan, only: set[str], peer: str | None, tell: Tell, found: Found) -> None:
+async def measure(
+    folder: Path, chosen: Plan, only: set[str], peer: str | None, rows: int, tell: Tell, found: Found
+) -> None:
     """Everything that was asked for, one after the other, so that nothing measures another's work."""
     if peer:
         found.figures += await ack.peer(peer, chosen, tell)
+    if STORED in only:
+        found.figures += await stored.measure(folder, rows, tell)
     if "up" in only and chosen.starts:
         found.figures += await up.measure(folder, chosen.starts, tell)
     if only & {"sync", "batch", "ack", "stock"}:
@@ -81,8 +88,13 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="under 90 seconds, with fewer samples")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md and its picture")
     parser.add_argument("--peer", metavar="URL", help="measure another system's webhook by the same loader")
-    parser.add_argument("--only", action="append", choices=(*GROUPS, "peer"), help="a part of it; may be repeated")
+    parser.add_argument(
+        "--only", action="append", choices=(*GROUPS, "peer", STORED), help="a part of it; may be repeated"
+    )
+    parser.add_argument("--rows", type=int, default=1_000_000, help="deliveries in the full inbox of `--only stored`")
     words = parser.parse_args()
+    if words.rows < 2 * stored.FEW:
+        parser.error(f"--rows has to be {2 * stored.FEW} or more")
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     chosen = plan.quick() if words.quick else plan.thorough()
     machine = describe(datetime.now(UTC), " ".join(["make bench", *_make_words(words)]))
@@ -94,7 +106,7 @@ def main() -> int:
     found, status = Found(), 0
     with tempfile.TemporaryDirectory(prefix="webhooks-bench-") as folder:
         try:
-            asyncio.run(measure(Path(folder), chosen, only, words.peer, tell, found))
+            asyncio.run(measure(Path(folder), chosen, only, words.peer, words.rows, tell, found))
         except* (NotStarted, LoadFailed) as group:
             for error in group.exceptions:
                 console.print(type(error).__name__, str(error), style="red", markup=False)
@@ -104,18 +116,35 @@ def main() -> int:
     report.show(done, console)
     report.write_json(done, LATEST)
     tell(f"written: {LATEST.relative_to(PROJECT)}")
-    if words.write:
+    if words.write and only == {STORED}:
+        _write_inbox(done, words.rows)
+        tell("written: docs/performance.md")
+    elif words.write:
         DOCS.mkdir(exist_ok=True)
         (DOCS / PLOT).write_text(plot.draw(_rates(figures), found.stages), encoding="utf-8")
         page = DOCS / "performance.md"
         old = page.read_text(encoding="utf-8") if page.exists() else ""
-        page.write_text(report.keeping_soak(report.page(done, PLOT), old), encoding="utf-8")
+        page.write_text(report.keeping_sections(report.page(done, PLOT), old), encoding="utf-8")
         tell(f"written: docs/performance.md, docs/{PLOT}")
     return status
 
 
+def _write_inbox(done: Report, rows: int) -> None:
+    page = DOCS / "performance.md"
+    sentences = [
+        f"{done.machine['at'][:10]}, {in_words(done.machine)}; `{done.machine['command']}`.",
+        f"An inbox with {rows:,} deliveries of thirty days beside one with {stored.FEW:,}: two receivers,",
+        "measured in turn by 8 clients and by one who looks. Prefect is not there.",
+    ]
+    head, body = report.section_rows(done.figures)
+    old = page.read_text(encoding="utf-8")
+    page.write_text(report.with_section(old, report.INBOX, sentences, head, body), encoding="utf-8")
+
+
 def _make_words(words: argparse.Namespace) -> list[str]:
-    return [*(["QUICK=1"] if words.quick else []), *(["PEER=…"] if words.peer else [])]
+    only = " ".join(f"--only {each}" for each in words.only or ())
+    arguments = [f'ARGS="{only}"'] if words.only else []
+    return [*(["QUICK=1"] if words.quick else []), *(["PEER=…"] if words.peer else []), *arguments]
 
 
 def _rates(figures: list[Figure]) -> dict[tuple[str, int], float]:

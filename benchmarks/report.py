@@ -16,7 +16,9 @@ from benchmarks.figures import Figure, shown, spread
 from benchmarks.machine import in_words
 from benchmarks.waterfall import Stage
 
-_SOAK = "\n## Many runs in a row\n"
+SOAK, INBOX = "Many runs in a row", "A full inbox"
+_KEPT = (INBOX, SOAK)
+"""Sections that commands of their own write, in their order at the page's end."""
 _HEAD = ("", "median", "spread", "unit", "goal", "")
 
 
@@ -90,16 +92,38 @@ def page(report: Report, plot: str) -> str:
     return "\n".join(lines)
 
 
-def with_soak(page: str, sentences: Sequence[str], head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A page with this as its last section, which `make soak WRITE=1` writes."""
+def with_section(
+    page: str, title: str, sentences: Sequence[str], head: Sequence[str], rows: Sequence[Sequence[str]]
+) -> str:
+    """A page with this as its section `SOAK` or `INBOX`, in place of what that said before."""
+    body, sections = _apart(page)
     table = [*_markdown_head(head), *map(_markdown_row, rows)]
-    return "\n".join([page.partition(_SOAK)[0].rstrip("\n"), _SOAK, *sentences, "", *table, ""])
+    return _joined(body, {**sections, title: "\n".join([*sentences, "", *table])})
 
 
-def keeping_soak(page: str, old: str) -> str:
-    """A new page with the section about many runs in a row that the old one had."""
-    _, heading, section = old.partition(_SOAK)
-    return page + heading + section
+def keeping_sections(page: str, old: str) -> str:
+    """A new page with those sections of the old one that commands of their own write."""
+    return _joined(page, _apart(old)[1])
+
+
+def section_rows(figures: Sequence[Figure]) -> tuple[Sequence[str], list[list[str]]]:
+    """Head and rows of a section's table."""
+    return ("figure", *_HEAD[1:5], "note"), [[*_cells(each)[:5], each.note or _verdict(each)] for each in figures]
+
+
+def _apart(page: str) -> tuple[str, dict[str, str]]:
+    """A page without those sections, and what each of them says."""
+    body, sections = page, {}
+    for title in reversed(_KEPT):
+        body, heading, section = body.partition(f"\n## {title}\n")
+        if heading:
+            sections[title] = section.strip("\n")
+    return body, sections
+
+
+def _joined(body: str, sections: dict[str, str]) -> str:
+    told = "".join(f"\n\n## {title}\n\n{sections[title]}" for title in _KEPT if title in sections)
+    return f"{body.rstrip()}{told}\n"
 
 
 def write_json(report: Report, path: Path) -> None:

@@ -155,7 +155,8 @@ def main() -> int:
         console.print(fault, style="red")
     if words.write and not wrong:
         lines = [f"{machine['at'][:10]}, {in_words(machine)}.", in_a_sentence(outcome)]
-        _PAGE.write_text(report.with_soak(_PAGE.read_text(encoding="utf-8"), lines, head, body), encoding="utf-8")
+        page = report.with_section(_PAGE.read_text(encoding="utf-8"), report.SOAK, lines, head, body)
+        _PAGE.write_text(page, encoding="utf-8")
     return 1 if wrong else 0
 
 

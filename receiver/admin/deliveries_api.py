@@ -44,7 +44,12 @@ class DeliveryQuery(BaseModel):
     until: Moment | None = Field(default=None, description="Received before this time.")
     event_id: str | None = Field(default=None, max_length=300, description="With this id of the sender's.")
     parent: str | None = Field(default=None, max_length=100, description="The parts of this split request.")
-    q: str | None = Field(default=None, max_length=200, description="Found in id, path, event id or flow-run id.")
+    q: str | None = Field(
+        default=None,
+        max_length=200,
+        description="A whole event id or flow-run id, or a part of the id or path. A page may be short or empty and "
+        "have a `next_cursor`: it looks for parts in 4,000 deliveries.",
+    )
     limit: int = Field(default=50, ge=1, le=MOST_ITEMS, description=f"Items in a page, at most {MOST_ITEMS}.")
     cursor: str | None = Field(default=None, max_length=500, description="`next_cursor` of the page before.")
 

@@ -26,7 +26,7 @@ from receiver.storage.tables import attempt, delivery, payload, refusal_count, r
 from receiver.storage.values import first_id, from_json, from_micros, maybe_from_micros, to_micros, to_text
 
 _OF_ATTEMPT = ("deployment", "flow_run_id", "queue_ms", "start_ms", "run_ms")
-_SUMMARY = select(delivery, *(attempt.c[name] for name in _OF_ATTEMPT)).outerjoin(attempt, LATEST)
+SUMMARY = select(delivery, *(attempt.c[name] for name in _OF_ATTEMPT)).outerjoin(attempt, LATEST)
 _IS_REPLAY = (replay.c.delivery_id == attempt.c.delivery_id) & (replay.c.attempt == attempt.c.number)
 _ATTEMPTS = (
     select(
@@ -45,7 +45,7 @@ _CLOCKS = timedelta(hours=1)
 
 def get(connection: Connection, delivery_id: str) -> DeliveryRecord | None:
     """Everything of a delivery but its body."""
-    row = connection.execute(_SUMMARY.where(delivery.c.id == to_text(delivery_id, 100))).mappings().one_or_none()
+    row = connection.execute(SUMMARY.where(delivery.c.id == to_text(delivery_id, 100))).mappings().one_or_none()
     if row is None:
         return None
     found = row["id"]
@@ -95,7 +95,7 @@ def requests(connection: Connection, attempts: Sequence[tuple[str, int]]) -> lis
 
 def first_answer(connection: Connection, delivery_id: str) -> FirstAnswer | None:
     """What is needed to answer a duplicate of this delivery."""
-    row = connection.execute(_SUMMARY.where(delivery.c.id == to_text(delivery_id, 100))).mappings().one_or_none()
+    row = connection.execute(SUMMARY.where(delivery.c.id == to_text(delivery_id, 100))).mappings().one_or_none()
     if row is None:
         return None
     names = (
@@ -116,13 +116,13 @@ def first_answer(connection: Connection, delivery_id: str) -> FirstAnswer | None
 def list_deliveries(
     connection: Connection, which: DeliveryFilter, limit: int, cursor: str | None
 ) -> tuple[list[DeliverySummary], str | None]:
-    """A page of deliveries, newest first, and the cursor of the next page, None at the end."""
-    query = _SUMMARY.where(*conditions(which))
+    """A page of deliveries, newest first, and the cursor of the next page, None at the end. Not by a word: `search`."""
+    query = SUMMARY.where(*conditions(which))
     if cursor:
         query = query.where(delivery.c.id < to_text(cursor, 100))
     query = query.order_by(delivery.c.id.desc()).limit(limit + 1)
     rows = connection.execute(query).mappings().all()
-    items = [DeliverySummary(**_summary_fields(row)) for row in rows[:limit]]
+    items = [summary_of(row) for row in rows[:limit]]
     return items, items[-1].id if len(rows) > limit else None
 
 
@@ -189,6 +189,11 @@ def _matches(q: str) -> ColumnElement[bool]:
         columns.path.contains(q, autoescape=True),
         columns.id.in_(of_run),
     )
+
+
+def summary_of(row: RowMapping) -> DeliverySummary:
+    """A row of `SUMMARY` as it is told."""
+    return DeliverySummary(**_summary_fields(row))
 
 
 def _summary_fields(row: RowMapping) -> dict[str, Any]:

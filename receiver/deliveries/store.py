@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from receiver.contract.reasons import Reason
-from receiver.deliveries import accept, claims, discards, follow, reads, replays, replies, retention, stats
+from receiver.deliveries import accept, claims, discards, follow, reads, replays, replies, retention, search, stats
 from receiver.deliveries.accept import Arrived
 from receiver.deliveries.discards import Discarded
 from receiver.deliveries.ledger import Place
@@ -266,8 +266,12 @@ class DeliveryStore:
     async def list(
         self, which: DeliveryFilter, limit: int, cursor: str | None = None
     ) -> tuple[list[DeliverySummary], str | None]:
-        """A page of deliveries, newest first, and the next page's cursor, None at the end."""
-        return await self._db.read(lambda c: reads.list_deliveries(c, which, limit, cursor))
+        """A page of deliveries, newest first, and the next page's cursor, None at the end.
+
+        With `which.q` the page may be short and not be the last: it looks at some thousand deliveries.
+        """
+        look = search.search if which.q else reads.list_deliveries
+        return await self._db.read(lambda c: look(c, which, limit, cursor))
 
     # what has come of age; see `retention` for each one's promise
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from receiver.contract.reasons import Reason
-from receiver.deliveries import batches, claims, follow, ledger, order, reads, replays, stats
+from receiver.deliveries import batches, claims, follow, ledger, order, reads, replays, search, stats
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.records import DeliveryFilter
 from receiver.storage import Database
@@ -52,6 +52,8 @@ QUESTIONS: dict[str, Callable[[Connection], Any]] = {
     "list by reason": lambda c: reads.list_deliveries(c, DeliveryFilter(reason=Reason.FILTERED), 50, None),
     "list by event": lambda c: reads.list_deliveries(c, DeliveryFilter(event_id="e"), 50, None),
     "list of parts": lambda c: reads.list_deliveries(c, DeliveryFilter(parent="x"), 50, None),
+    "search": lambda c: search.search(c, DeliveryFilter(q="01234567"), 50, "x"),
+    "search of a webhook": lambda c: search.search(c, DeliveryFilter(webhook="w", q="y"), 50, "x"),
     "list by time": lambda c: reads.list_deliveries(c, DeliveryFilter(since=NOW, until=NOW), 50, None),
 }
 

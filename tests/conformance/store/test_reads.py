@@ -1,10 +1,13 @@
 """Lists, searches and counts."""
 
+import asyncio
+
 import pytest
 
 from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.records import DeliveryFilter
+from receiver.deliveries.search import LOOKED_AT
 from receiver.deliveries.store import DeliveryStore
 from tests.support.inbox import NOW, dispatched, later, new_delivery
 
@@ -79,6 +82,20 @@ async def test_a_search_finds_id_path_event_and_run(store: DeliveryStore) -> Non
         assert await listed(store, q=q) == [mine], q
     for q in ("run-1", "nothing", "\0", "\ud800"):
         assert await listed(store, q=q) == [], q
+
+
+async def test_a_search_goes_on_page_by_page_through_what_has_nothing_of_it(store: DeliveryStore) -> None:
+    mine = new_delivery(path="/api/webhooks/rare", event="evt_rare")
+    others = [new_delivery(received_at=later(1)) for _ in range(LOOKED_AT + 10)]
+    await asyncio.gather(*(store.accept(new, NOW) for new in (mine, *others)))
+    nothing, cursor = await store.list(DeliveryFilter(q="webhooks/rare"), 10)
+    assert nothing == [] and cursor is not None
+    found, end = await store.list(DeliveryFilter(q="webhooks/rare"), 10, cursor)
+    assert [item.id for item in found] == [mine.id] and end is None
+    for whole in ("evt_rare", mine.id):  # by their indexes, at once
+        assert await listed(store, q=whole) == [mine.id]
+    some, cursor = await store.list(DeliveryFilter(q="webhooks/orders"), 3)
+    assert [item.id for item in some] == [each.id for each in others[:-4:-1]] and cursor == some[-1].id
 
 
 @pytest.mark.parametrize("hostile", ["a\0b", "\ud800", "'; DROP TABLE delivery; --", "%"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.endurance import Outcome, Sample, faults, in_a_sentence, kind_of, rows, slope
-from benchmarks.report import keeping_soak, with_soak
+from benchmarks.report import INBOX, SOAK, keeping_sections, with_section
 
 SPAWNED = ("python", "-m", "flows.worker.zygote", "7")
 
@@ -83,12 +83,14 @@ def test_processes_are_told_apart_by_their_command_lines() -> None:
     assert kind_of(("python", "-c", "guard"), ()) is None
 
 
-def test_the_section_of_the_soak_is_renewed_and_outlives_the_rest_of_the_page() -> None:
+def test_a_section_of_its_own_is_renewed_and_outlives_the_rest_of_the_page() -> None:
     page = "# Performance\n\ntext\n"
-    first = with_soak(page, ["old words"], ["a", "b"], [["1", "2"]])
-    second = with_soak(first, ["new words"], ["a", "b"], [["1", "2"]])
+    first = with_section(page, SOAK, ["old words"], ["a", "b"], [["1", "2"]])
+    second = with_section(first, SOAK, ["new words"], ["a", "b"], [["1", "2"]])
     assert "old words" in first
     assert "old words" not in second
     assert second.count("## Many runs in a row") == 1
-    assert keeping_soak("# Performance\n\nother\n", second).endswith(second.partition("text\n")[2])
-    assert keeping_soak(page, page) == page
+    both = with_section(second, INBOX, ["full"], ["c"], [["3"]])
+    assert both.index("text") < both.index("## A full inbox") < both.index("## Many runs in a row")
+    assert keeping_sections("# Performance\n\nother\n", both).endswith(both.partition("text\n")[2])
+    assert keeping_sections(page, page) == page
