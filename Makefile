@@ -23,6 +23,7 @@ fuzz: $(VENV)/.fuzz
 	$(if $(TARGETS),,API_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/pytest -q tests/integration/test_openapi_holds.py)
 
 # QUICK=1 looks for a minute, WRITE=1 renews docs/performance.md, PEER=http://... measures another system's webhook too.
+# ARGS="--only stored" fills an inbox with a million deliveries, which takes half an hour; --rows N with so many.
 bench: $(VENV)/.run
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(WRITE),--write) $(if $(PEER),--peer $(PEER)) $(ARGS)
 
