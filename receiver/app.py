@@ -35,6 +35,7 @@ from receiver.deliveries.tickets import Tickets
 from receiver.dispatch.deployments import Deployments
 from receiver.dispatch.dispatcher import Dispatcher
 from receiver.dispatch.follower import Follower
+from receiver.dispatch.lag import Lag, QueueStanding
 from receiver.dispatch.look_back import LookBack
 from receiver.dispatch.reach import Reach
 from receiver.ingress.allowlist import refuse_unknown_sets
@@ -59,7 +60,7 @@ from receiver.prefect_gateway import PrefectGateway
 from receiver.replies.rendezvous import Rendezvous
 from receiver.security_headers import with_security_headers
 from receiver.settings import Settings
-from receiver.status import public_router
+from receiver.status import Readiness, public_router
 from receiver.storage import Database, StoreUnavailable
 from receiver.webhooks.audit import AuditLog
 from receiver.webhooks.catalog import Catalog
@@ -203,17 +204,21 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
     async def caller_warnings(definition: WebhookDefinition) -> list[str]:
         return warnings_of(await callers.facts(compile_webhook(definition, revision=0, state=definition.state)))
 
-    async def ready() -> dict[str, bool]:
+    async def queue() -> QueueStanding:
+        behind = await deliveries.behind(datetime.now(UTC))
+        return QueueStanding(behind_seconds=behind, circuit=reach.circuit, at_once=dispatcher.at_once)
+
+    async def ready() -> Readiness:
         try:
-            await definitions.version()  # one row, however much is stored
-            inbox = True
+            behind = (await queue()).behind_seconds  # a few rows, however much is stored
         except StoreUnavailable:
-            inbox = False
-        return {"inbox": inbox, "prefect": await gateway.healthy()}
+            behind = None
+        return Readiness(inbox=behind is not None, prefect=await gateway.healthy(), behind_seconds=behind)
 
     async def figures() -> bytes:
-        backlog, prefect_up = await asyncio.gather(deliveries.backlog(datetime.now(UTC)), gateway.healthy())
-        return metrics.text(backlog, prefect_up=prefect_up, now=datetime.now(UTC))
+        now = datetime.now(UTC)
+        backlog, prefect_up = await asyncio.gather(deliveries.backlog(now), gateway.healthy())
+        return metrics.text(backlog, prefect_up=prefect_up, circuit=reach.circuit, at_once=dispatcher.at_once, now=now)
 
     app.include_router(public_router(deliveries, tickets, ready))
     app.include_router(approvals_router(gateway.inputs, lambda: datetime.now(UTC)))
@@ -246,6 +251,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
                 ),
                 documents=contexts.document,
                 metrics=figures,
+                queue=queue,
                 queued=dispatcher.notify,
                 now=lambda: datetime.now(UTC),
                 base_url=settings.http.base_url,
@@ -262,6 +268,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
         "look back": LookBack(deliveries, gateway).run,
         "replies": rendezvous.run,
         "dispatcher": dispatcher.run,
+        "lag": Lag(deliveries.behind).run,
         "sweeper": Sweeper(deliveries, lambda key: _keeps(catalog, key)).run,
         **({"network sets": sets.run} if sources else {}),
     }

@@ -44,6 +44,17 @@ class Metrics:
         self._prefect = Gauge(
             "webhooks_prefect_up", "1 while Prefect answers and lets us in, else 0.", registry=registry
         )
+        self._circuit = Gauge(
+            "webhooks_prefect_circuit",
+            "1 for what the circuit of this process is; while it is open Prefect is probed and not asked.",
+            ("state",),
+            registry=registry,
+        )
+        self._at_once = Gauge(
+            "webhooks_handovers_at_once",
+            "How many hand-overs this process makes at the same time, as Prefect takes them.",
+            registry=registry,
+        )
         self._series: dict[tuple[str, str, str], Any] = {}
 
     def count(self, line: dict[str, Any]) -> None:
@@ -57,11 +68,14 @@ class Metrics:
         if (milliseconds := line.get("ms")) is not None:
             seconds.observe(milliseconds / 1000)
 
-    def text(self, backlog: Backlog, *, prefect_up: bool, now: datetime) -> bytes:
+    def text(self, backlog: Backlog, *, prefect_up: bool, circuit: str, at_once: int, now: datetime) -> bytes:
         """Everything in Prometheus's text format."""
         for state in ("waiting", "leased", "later", "parked"):
             self._queue.labels(state).set(getattr(backlog, state))
         oldest = backlog.oldest_due_at
         self._behind.set(max((now - oldest).total_seconds(), 0.0) if oldest else 0.0)
         self._prefect.set(prefect_up)
+        for state in ("closed", "half-open", "open"):
+            self._circuit.labels(state).set(state == circuit)
+        self._at_once.set(at_once)
         return generate_latest(self._registry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,8 +18,17 @@ from receiver.storage import StoreUnavailable
 _PROBLEM: dict[str, Any] = {"application/problem+json": {}}
 
 
-def public_router(store: DeliveryStore, tickets: Tickets, ready: Callable[[], Awaitable[dict[str, bool]]]) -> APIRouter:
-    """The routes. `ready` tells of each part whether it answers; requests are accepted when the inbox does."""
+@dataclass(frozen=True, kw_only=True)
+class Readiness:
+    """Which parts answer, and for how long the first of what is due has waited for Prefect; None when nobody knows."""
+
+    inbox: bool
+    prefect: bool
+    behind_seconds: float | None
+
+
+def public_router(store: DeliveryStore, tickets: Tickets, ready: Callable[[], Awaitable[Readiness]]) -> APIRouter:
+    """The routes. Requests are accepted when the inbox answers; that Prefect does not is only told."""
     router = APIRouter(tags=["public"])
 
     @router.get(
@@ -52,9 +62,11 @@ def public_router(store: DeliveryStore, tickets: Tickets, ready: Callable[[], Aw
         responses={503: {"description": "They are not.", "content": {"application/json": {}}}},
     )
     async def health() -> JSONResponse:
-        parts = await ready()
-        good = parts["inbox"]
-        return JSONResponse({"status": "ready" if good else "not ready", **parts}, 200 if good else 503)
+        found = await ready()
+        behind = None if found.behind_seconds is None else round(found.behind_seconds)
+        told = {"inbox": found.inbox, "prefect": found.prefect, "behind_seconds": behind}
+        status = "ready" if found.inbox else "not ready"
+        return JSONResponse({"status": status, **told}, 200 if found.inbox else 503)
 
     return router
 

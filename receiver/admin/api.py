@@ -17,6 +17,7 @@ from receiver.admin.guard import guarded_route, needs
 from receiver.admin.keys_api import keys_router
 from receiver.admin.metrics_api import metrics_router
 from receiver.admin.problems import Problem
+from receiver.admin.queue_api import queue_router
 from receiver.admin.replay_api import replay_router
 from receiver.admin.runs_api import runs_router
 from receiver.admin.services import AdminServices
@@ -32,7 +33,7 @@ def admin_router(services: AdminServices) -> APIRouter:
     route_class = guarded_route(services)
     makers = (
         *(webhooks_router, deliveries_router, replay_router, runs_router, stats_router, keys_router, check_router),
-        *(audit_router, address_router, metrics_router),
+        *(audit_router, address_router, metrics_router, queue_router),
     )
     parts = [make(services, route_class) for make in makers]
     router = APIRouter(route_class=route_class)

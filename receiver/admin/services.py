@@ -13,6 +13,7 @@ from typing import Protocol
 from receiver.checks.finding import Finding
 from receiver.contract.definition import WebhookDefinition
 from receiver.deliveries.store import DeliveryStore
+from receiver.dispatch.lag import QueueStanding
 from receiver.ingress.answers import Answer
 from receiver.ingress.client_ip import Proxies
 from receiver.ingress.sample import Sample
@@ -74,7 +75,7 @@ class AdminServices:
     `check_definition` raises `DefinitionError` for a definition that cannot be compiled or whose path clashes with
     another webhook's. `check` gives what would not work, of all webhooks or of the one with a key. `documents` gives
     the JSON text of the context that a delivery's flow gets, by delivery id and attempt; None when there is none.
-    `metrics` gives the figures in Prometheus's text format.
+    `metrics` gives the figures in Prometheus's text format, `queue` how far the hand-over to Prefect is behind.
     `queued` tells the dispatcher that something waits. `prefect_ui_url` is the address of Prefect's pages, None when it
     has none. The caller's address is what `proxies` say, else the peer's. `callers` tells what would
     keep a webhook's callers out, in sentences.
@@ -93,6 +94,7 @@ class AdminServices:
     check: Callable[[str | None], Awaitable[Sequence[Finding]]]
     documents: Callable[[str, int], Awaitable[bytes | None]]
     metrics: Callable[[], Awaitable[bytes]]
+    queue: Callable[[], Awaitable[QueueStanding]]
     queued: Callable[[], None]
     now: Callable[[], datetime]
     base_url: str

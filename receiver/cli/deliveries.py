@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from receiver.cli import app
+from receiver.cli.behind import warn_when_behind
 from receiver.cli.client import AdminClient, CommandFailed, ReceiverAbsent, connected
 from receiver.cli.following import Changes
 from receiver.cli.moments import parse_moment, tell_moment
@@ -61,6 +62,8 @@ def deliveries(
             "parent": parent,
             "q": search,
         }
+        if not as_json:
+            warn_when_behind(client)
         latest = _latest(client, limit, **filters)
         if follow:
             _follow(client, latest, as_json, in_utc, **filters)

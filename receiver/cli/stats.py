@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from receiver.cli import app
+from receiver.cli.behind import warn_when_behind
 from receiver.cli.client import connected
 from receiver.cli.deliveries import moment_option
 from receiver.cli.moments import tell_moment, tell_ms
@@ -34,6 +35,8 @@ def stats(
     Example: webhooks stats orders --since 7d
     """
     with connected() as client:
+        if not as_json:
+            warn_when_behind(client)
         found = client.get("/stats", webhook=key, since=moment_option("--since", since))
         if as_json:
             print_json(found)

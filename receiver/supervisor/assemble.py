@@ -115,6 +115,7 @@ async def _run(settings: Settings, project: Path, reload: bool, outside: Mapping
             new_admin_key=admin_key if is_new and terminal.console.is_terminal else None,
             logs=home.logs,
             webhooks=await receiver_api.webhooks(),
+            behind_seconds=await receiver_api.behind_seconds(),
             cwd=Path.cwd(),
         )
         title = f"Running, but without: {', '.join(failed)} (see above)" if failed else "Everything runs"

@@ -115,6 +115,13 @@ class ReceiverApi:
         except (httpx.HTTPError, KeyError, ValueError):
             return []
 
+    async def behind_seconds(self) -> float:
+        """How far the hand-over to Prefect is behind; 0 when the receiver does not say."""
+        try:
+            return float((await self._call("GET", "/queue")).raise_for_status().json()["behind_seconds"])
+        except (httpx.HTTPError, KeyError, ValueError):
+            return 0.0
+
     async def _call(
         self, method: str, path: str, *, content: Mapping[str, Any] | None = None, key: str | None = None
     ) -> httpx.Response:

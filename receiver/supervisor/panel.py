@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
+_WORTH_TELLING_SECONDS = 2.0
 _SAMPLE = '{"event":"test","data":{"message":"Hello"}}'
 
 
@@ -35,6 +36,9 @@ class Running:
     cwd: Path
     """Paths below it are shown in short."""
 
+    behind_seconds: float = 0.0
+    """Since when the first delivery has waited that was accepted and not handed over yet."""
+
 
 def whereabouts(running: Running) -> Text:
     """Where everything is: lines of `label  value`."""
@@ -47,6 +51,8 @@ def whereabouts(running: Running) -> Text:
     if running.admin_key_file:
         rows.append(("Admin key", f"in {_short(running.admin_key_file, running)}"))
     rows.append(("Logs", f"{_short(running.logs, running)}/"))
+    if running.behind_seconds >= _WORTH_TELLING_SECONDS:
+        rows.append(("Queue", f"behind by {running.behind_seconds:.0f} s: deliveries of before are handed over now"))
     return Text("\n").join(Text(f"{label:<11}", style="bold") + Text(value) for label, value in rows)
 
 

@@ -269,4 +269,10 @@ async def test_clashing_paths_are_refused_when_defined(receiver: RunningReceiver
 async def test_health_tells_of_each_part(receiver: RunningReceiver):
     assert (await receiver.http.get("/health/live")).status_code == 200
     ready = await receiver.http.get("/health/ready")
-    assert ready.status_code == 200 and ready.json() == {"status": "ready", "inbox": True, "prefect": True}
+    assert ready.status_code == 200 and set(ready.json()) == {"status", "inbox", "prefect", "behind_seconds"}
+    assert ready.json() | {"behind_seconds": 0} == {
+        "status": "ready",
+        "inbox": True,
+        "prefect": True,
+        "behind_seconds": 0,
+    }

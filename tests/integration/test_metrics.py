@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.receiver import ADMIN_KEY
 from tests.support.serving import Serving, serving
+from tests.support.waiting import wait_until
 
 ADMIN = {"Authorization": f"Bearer {ADMIN_KEY}"}
 
@@ -57,6 +58,21 @@ def test_what_waits_is_told_and_that_prefect_is_away(receiver: Serving):
     states = {state: found["webhooks_queue_attempts", state] for state in ("waiting", "leased", "later", "parked")}
     assert sum(states.values()) >= 1
     assert found["webhooks_prefect_up",] == 0
+    assert sum(found["webhooks_prefect_circuit", state] for state in ("closed", "half-open", "open")) == 1
+    assert 1 <= found["webhooks_handovers_at_once",] <= 8
+
+
+def test_that_the_queue_is_behind_is_told_wherever_one_looks(receiver: Serving):
+    receiver.define("behind")
+    assert receiver.http.post("/api/webhooks/behind", json={}).status_code == 202
+
+    def is_behind() -> bool:
+        queue = receiver.http.get("/api/admin/queue", headers=ADMIN).json()
+        return bool(queue["behind_seconds"] >= 1 and queue["circuit"] != "closed")
+
+    wait_until(is_behind, 20, what="the queue is behind")
+    assert receiver.http.get("/health/ready").json()["behind_seconds"] >= 1
+    assert told(receiver)["webhooks_queue_behind_seconds",] >= 1
 
 
 def test_nobody_without_a_key_is_told_anything(receiver: Serving):

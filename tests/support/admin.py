@@ -24,6 +24,8 @@ from receiver.contract.definition import WebhookDefinition, parse_definition
 from receiver.contract.errors import WebhooksError
 from receiver.contract.reasons import Reason
 from receiver.deliveries.store import DeliveryStore
+from receiver.dispatch.breaker import Circuit
+from receiver.dispatch.lag import QueueStanding
 from receiver.ingress.answers import Answer
 from receiver.ingress.parameters import StoredContexts
 from receiver.ingress.sample import Sample
@@ -58,12 +60,16 @@ class Outside:
     runs: dict[str, RunReport] = field(default_factory=dict)
     prefect_answers: bool = True
     block_type_exists: bool = True
+    behind_seconds: float = 0.0
 
     async def refresh(self) -> None:
         self.refreshed += 1
 
     async def metrics(self) -> bytes:
         return b"webhooks_prefect_up 1.0\n"
+
+    async def queue(self) -> QueueStanding:
+        return QueueStanding(behind_seconds=self.behind_seconds, circuit=Circuit.OPEN, at_once=1)
 
     async def check(self, key: str | None) -> list[Finding]:
         return [finding for finding in self.findings if key is None or finding.subject == f"webhook {key}"]
@@ -142,6 +148,7 @@ async def admin_api(home: Path) -> AsyncIterator[AdminApi]:
             check=outside.check,
             documents=StoredContexts(deliveries, definitions).document,
             metrics=outside.metrics,
+            queue=outside.queue,
             queued=lambda: None,
             now=lambda: datetime.now(UTC),
             base_url="http://receiver.test",

@@ -9,7 +9,7 @@ import httpx
 from fastapi import FastAPI
 
 from receiver.deliveries.tickets import Tickets
-from receiver.status import public_router
+from receiver.status import Readiness, public_router
 from receiver.storage import StoreUnavailable
 
 
@@ -18,8 +18,8 @@ async def test_an_inbox_that_cannot_be_read_is_503_and_a_forged_token_404():
         async def get(self, delivery_id: str) -> Any:
             raise StoreUnavailable("the inbox cannot be read: a path of ours")
 
-    async def ready() -> dict[str, bool]:
-        return {"inbox": False}
+    async def ready() -> Readiness:
+        return Readiness(inbox=False, prefect=True, behind_seconds=None)
 
     store: Any = Away()
     tickets = Tickets(b"k" * 32)

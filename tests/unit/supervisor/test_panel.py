@@ -59,6 +59,11 @@ def test_the_panel_names_addresses_and_files() -> None:
     assert "in state/admin.key" in whereabouts(running(admin_key_file=Path("/home/project/state/admin.key"))).plain
 
 
+def test_the_panel_tells_when_deliveries_of_before_still_wait() -> None:
+    assert "Queue" not in whereabouts(running(behind_seconds=1.0)).plain
+    assert "behind by 300 s" in whereabouts(running(behind_seconds=300.4)).plain
+
+
 def test_an_admin_api_with_a_port_of_its_own_is_named() -> None:
     assert "http://127.0.0.1:9000" in whereabouts(running(admin_url="http://127.0.0.1:9000")).plain
 
