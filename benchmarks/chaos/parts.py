@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
@@ -30,14 +31,15 @@ class Part:
 
     def __init__(self, name: str, launch: Launch, ready: Ready, output: IO[bytes]) -> None:
         self.name = name
-        self.deaths = 0
+        self.log_from = 0
+        """Where in its log the output of the process begins that runs now."""
         self._launch, self._ready, self._output = launch, ready, output
         self._process: GuardedProcess | None = None
         self._keeping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start it, wait until it is ready, and start it again from now on whenever it ends. Raises NotStarted."""
-        self._process = await asyncio.to_thread(self._launch, self._output)
+        await self._run()
         self._keeping = asyncio.create_task(self._keep(), name=f"keep {self.name}")
         if not await self.becomes_ready(_READY_SECONDS):
             raise NotStarted(f"{self.name} did not start")
@@ -66,10 +68,13 @@ class Part:
             if self._process is not None and self._process.poll() is None:
                 await asyncio.sleep(_LOOK_SECONDS)
                 continue
-            self.deaths += 1
             await asyncio.sleep(_RESTART_SECONDS)
             with suppress(PostgresUnavailable):  # what is left of the old one ends in a moment
-                self._process = await asyncio.to_thread(self._launch, self._output)
+                await self._run()
+
+    async def _run(self) -> None:
+        self.log_from = os.fstat(self._output.fileno()).st_size
+        self._process = await asyncio.to_thread(self._launch, self._output)
 
     def processes(self) -> list[psutil.Process]:
         """It and its descendants, without our guard; itself first."""

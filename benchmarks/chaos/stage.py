@@ -136,13 +136,13 @@ async def _start_workers(stage: Stage, stack: AsyncExitStack, around: Surroundin
         words = ("worker", "start", "--pool", WARM_POOL, "--type", "warm", "--name", name, "--limit", str(AT_ONCE))
 
         async def ready(name: str = name) -> bool:
-            return await asyncio.to_thread(_starts, stage.folder / f"{name}.log") > stage.parts[name].deaths
+            return await asyncio.to_thread(_started, stage.folder / f"{name}.log", stage.parts[name].log_from)
 
         await _start(stage, stack, name, _python(("-m", "prefect", *words), environment.worker(around)), ready)
 
 
-def _starts(log: Path) -> int:
-    return log.read_text(errors="replace").count(" started!")
+def _started(log: Path, begin: int) -> bool:
+    return b" started!" in log.read_bytes()[begin:]
 
 
 async def _start_receiver(stage: Stage, stack: AsyncExitStack, around: Surroundings, number: int, port: int) -> None:

@@ -18,7 +18,7 @@ from prefect.states import Cancelling
 from flows.worker import wire
 from flows.worker.crew import Crew, CrewStopping
 from flows.worker.handles import Death
-from flows.worker.instances import Instance, infrastructure_id, left_behind
+from flows.worker.instances import Instance, infrastructure_id, instance_of, left_behind
 from flows.worker.lookups import Job, Lookups, needs_a_child_of_its_own, overlay
 from flows.worker.pool import Ending, after_death, after_end, claim_token, death_in_words
 from flows.worker.reports import Reports
@@ -260,15 +260,29 @@ class Desk:
     async def mend(self, dead: Instance) -> None:
         """Finish what a killed worker has left."""
         for run in await self._reports.unfinished(self._pool().name):
-            ending = left_behind(run, dead.id)
-            if ending is Ending.NOTHING or run.id in self.in_hand:
-                continue
-            if ending is Ending.AGAIN:
-                await self._reports.again(run)
-                continue
-            entry = InHand(run, time.monotonic(), starts=1)
-            await self._finish(entry, await self._job(entry), ending, "The worker that ran it was killed.")
+            await self._end_left_behind(run, dead.id, "The worker that ran it was killed.")
         dead.leave()
+
+    async def mend_lost(self, lost: set[str], here: set[str]) -> None:
+        """Finish what workers have left whose machines are gone, by their names; not what instances `here` have."""
+        for run in await self._reports.unfinished(self._pool().name):
+            instance = instance_of(run)
+            if instance is None or instance in here:
+                continue
+            worker = (await self._reports.claimed_by(run.id)).get(instance)
+            if worker in lost:
+                words = f"Its worker {worker!r} was not heard of any more and is taken for lost with its machine."
+                await self._end_left_behind(run, instance, words)
+
+    async def _end_left_behind(self, run: FlowRun, instance: str, words: str) -> None:
+        ending = left_behind(run, instance)
+        if ending is Ending.NOTHING or run.id in self.in_hand:
+            return
+        if ending is Ending.AGAIN:
+            await self._reports.again(run)
+            return
+        entry = InHand(run, time.monotonic(), starts=1)
+        await self._finish(entry, await self._job(entry), ending, words)
 
     async def close(self, grace: float, seconds: float) -> None:
         """Take nothing more, let runs finish for `grace` seconds, then report what became of the rest."""

@@ -19,7 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import httpx
 import prefect.flow_engine
@@ -43,6 +43,7 @@ from prefect.workers.base import BaseJobConfiguration, BaseWorker
 
 from flows.worker.heartbeats import Heartbeats
 from flows.worker.pins import missing
+from flows.worker.pool import step_token
 from flows.worker.proposals import propose_until_answered, propose_until_answered_blocking
 
 _USED = {
@@ -184,7 +185,7 @@ class ChildEngine:
         self._mark_what_it_sends(context.client)
 
     def _mark_what_it_sends(self, client: PrefectClient | SyncPrefectClient) -> None:
-        """Final states carry the claim's token, and the engine's first update the infrastructure id: no call more.
+        """States carry tokens of the claim, and the engine's first update the infrastructure id: no call more.
 
         Prefect's engine takes an error of its server for one of the flow: one that has done its work would be Failed.
         """
@@ -193,7 +194,7 @@ class ChildEngine:
         def set_flow_run_state(flow_run_id: UUID, state: State[Any], force: bool = False) -> Any:
             if self._current and str(flow_run_id) == str(self._current[0]):
                 run_id, claim, _ = self._current
-                token = claim if state.is_final() else uuid4()
+                token = step_token(claim, final=state.is_final(), running=state.is_running())
                 if isinstance(client, SyncPrefectClient):
                     return propose_until_answered_blocking(client, run_id, state, token, force=force)
                 return propose_until_answered(client, run_id, state, token, force=force)

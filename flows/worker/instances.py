@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ from uuid import uuid4
 from prefect.client.schemas.objects import FlowRun
 
 from flows.worker.pool import Ending
+
+_OURS = "warm:"
+_CLAIM = re.compile(r"Claimed by warm worker '(?P<worker>.*)' \[(?P<instance>[0-9a-f]{12})\]")
 
 
 @dataclass(frozen=True)
@@ -58,14 +62,34 @@ def dead_ones(folder: Path) -> Iterator[Instance]:
         yield Instance(path.stem, path, descriptor)
 
 
+def of_this_machine(folder: Path) -> set[str]:
+    """Ids of all instances that are alive here, or wait for a worker here to mend them."""
+    return {path.stem for path in folder.glob("*.lock")}
+
+
 def claim_message(worker: str, instance: str) -> str:
     """The message of the Pending state of a claimed run."""
-    return f"Claimed by warm worker {worker!r} [{instance}]"
+    return f"Claimed by warm worker '{worker}' [{instance}]"
+
+
+def claimant(message: str | None) -> tuple[str, str] | None:
+    """The worker's name and its instance, of a state whose message is `claim_message`'s."""
+    found = _CLAIM.fullmatch(message or "")
+    return None if found is None else (found["worker"], found["instance"])
 
 
 def infrastructure_id(instance: str) -> str:
     """What a run's `infrastructure_pid` says, from its first moment in a child."""
-    return f"warm:{instance}"
+    return f"{_OURS}{instance}"
+
+
+def instance_of(flow_run: FlowRun) -> str | None:
+    """Which instance has this run in hand, as Prefect tells; None when no warm worker has."""
+    if flow_run.state is not None and flow_run.state.is_pending():
+        claimed = claimant(flow_run.state.message)
+        return None if claimed is None else claimed[1]
+    label = flow_run.infrastructure_pid or ""
+    return label.removeprefix(_OURS) if label.startswith(_OURS) else None
 
 
 def left_behind(flow_run: FlowRun, instance: str) -> Ending:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +17,8 @@ class PoolOptions:
     `children`: processes of a worker, which is how many runs it does at a time; `min_idle` of them are kept ready.
     `max_runs_per_child`, `max_child_memory` (MiB, resident): past these a process makes room for a fresh one after
     its run. `idle_seconds`: after which an idle process beyond those kept ready ends. Seconds: a cancelled run has
-    `cancel_grace` to obey before its child is killed; when the worker is stopped, runs have `stop_grace` to finish.
+    `cancel_grace` to obey before its child is killed; when the worker is stopped, runs have `stop_grace` to finish; a
+    worker that was not heard for `lost_after` is lost with its machine, and another one of the pool ends its runs.
     """
 
     children: int = 4
@@ -27,6 +28,7 @@ class PoolOptions:
     idle_seconds: float = 300.0
     cancel_grace: float = 10.0
     stop_grace: float = 4.0
+    lost_after: float = 600.0
 
     @classmethod
     def from_template(cls, template: Mapping[str, Any], limit: int | None = None) -> PoolOptions:
@@ -119,6 +121,17 @@ def claim_token(flow_run_id: UUID, run_count: int) -> UUID:
     claimed, ran and finished the run cannot take it from its final state back to Pending: the count it saw is in both.
     """
     return uuid5(NAMESPACE_URL, f"warm-worker:{flow_run_id}:{run_count}")
+
+
+def step_token(claim: UUID, *, final: bool, running: bool) -> UUID:
+    """The transition id that a child gives a state of a claimed run.
+
+    A child that was killed while its Running was under way may have it taken after the next child was given the run,
+    which then says the same: Prefect records it once.
+    """
+    if final:
+        return claim
+    return uuid5(claim, "running") if running else uuid4()
 
 
 class Ending(Enum):

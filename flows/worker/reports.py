@@ -22,7 +22,7 @@ from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Crashed, Failed, Pending, Scheduled
 
-from flows.worker.instances import claim_message
+from flows.worker.instances import claim_message, claimant
 from flows.worker.pool import claim_token
 from flows.worker.proposals import insist, propose
 
@@ -117,6 +117,23 @@ class Reports:
             found += page
             if len(page) < _PAGE:
                 return found
+
+    async def heartbeats(self, pool_name: str) -> dict[str, datetime | None]:
+        """When each worker of the pool was last heard, by name. Raises httpx.HTTPError while Prefect is away."""
+        found: dict[str, datetime | None] = {}
+        offset = 0
+        while True:
+            page = await self._client.read_workers_for_work_pool(pool_name, offset=offset, limit=_PAGE)
+            found |= {worker.name: worker.last_heartbeat_time for worker in page}
+            offset += len(page)
+            if len(page) < _PAGE:
+                return found
+
+    async def claimed_by(self, flow_run_id: UUID) -> dict[str, str]:
+        """Names of the warm workers that ever claimed a run, by their instances."""
+        states = await self._client.read_flow_run_states(flow_run_id)
+        claims = (claimant(state.message) for state in states if state.is_pending())
+        return {instance: worker for worker, instance in filter(None, claims)}
 
     async def looked_up(self, call: Callable[[], Awaitable[T]]) -> T:
         """What a look-up in Prefect gives, also when Prefect is away just then: the run did nothing wrong."""

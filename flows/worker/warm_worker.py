@@ -28,10 +28,11 @@ from flows.worker.configuration import WarmJobConfiguration, WarmWorkerResult, b
 from flows.worker.crew import Crew
 from flows.worker.desk import Desk, InHand
 from flows.worker.engine import PrefectSide
-from flows.worker.instances import Instance, dead_ones, enter
+from flows.worker.instances import Instance, dead_ones, enter, of_this_machine
 from flows.worker.lookups import Lookups, zygote_environment
 from flows.worker.pool import PoolOptions
 from flows.worker.reports import Reports
+from flows.worker.silence import Silence
 from flows.worker.watcher import Watcher
 
 RELOAD_VARIABLE = "WEBHOOKS_WARM_RELOAD"
@@ -61,10 +62,12 @@ class WarmWorker(PrefectSide):
         self._crew: Crew | None = None
         self._desk: Desk | None = None
         self._instance: Instance | None = None
+        self._reports: Reports | None = None
         self._bell = asyncio.Event()
         self._alarms: dict[datetime, asyncio.TimerHandle] = {}
         self._importing = self._more = False
         self._limited = True
+        self._silence = Silence(PoolOptions().lost_after)
         self._bells = Bells()
         self._later: asyncio.TimerHandle | None = None
         self._wanted: set[str] = set()
@@ -86,12 +89,15 @@ class WarmWorker(PrefectSide):
         queues = await self.client.read_work_queues(work_pool_name=self.pool_name)
         limits = [self.work_pool.concurrency_limit, *(queue.concurrency_limit for queue in queues)]
         self._limited = any(limit is not None for limit in limits)  # then an ending run may let another one in
+        self._silence.lost_after = options.lost_after
         await self._mend_dead_workers()
+        await self._mend_lost_workers()
 
     async def _open(self, options: PoolOptions) -> None:
         self._instance = enter(self._folder())
         lookups = Lookups(self.client)
         settings = get_current_settings().to_environment_variables(exclude_unset=True)
+        self._reports = Reports(self.client, self.name, self._instance.id, self.log)
         crew = self._crew = Crew(
             options,
             zygote_environment(settings, self.name),
@@ -102,7 +108,7 @@ class WarmWorker(PrefectSide):
         desk = self._desk = Desk(
             crew=crew,
             lookups=lookups,
-            reports=Reports(self.client, self.name, self._instance.id, self.log),
+            reports=self._reports,
             instance=self._instance,
             pool=lambda: self.work_pool,
             worker=self.name,
@@ -233,6 +239,18 @@ class WarmWorker(PrefectSide):
             except Exception:
                 self.log.exception("The runs of a killed worker could not be mended; trying again later")
                 os.close(dead.descriptor)
+
+    async def _mend_lost_workers(self) -> None:
+        assert self._desk is not None and self._reports is not None
+        now = asyncio.get_running_loop().time()
+        try:
+            lost = self._silence.look(await self._reports.heartbeats(self.pool_name), now) - {self.name}
+            if lost and self._silence.speaks(self.name, now):
+                self.log.warning("Not heard of any more, looking after their runs: %s", ", ".join(sorted(lost)))
+                await self._desk.mend_lost(lost, of_this_machine(self._folder()))
+                self._silence.mended(lost)
+        except httpx.HTTPError:
+            self._silence.interrupted()
 
     def _import_too(self, entrypoint: str) -> None:
         crew = self._crew

@@ -20,6 +20,7 @@ from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Completed, Running
 
 from flows.worker.lookups import Lookups
+from flows.worker.pool import claim_token, step_token
 from flows.worker.proposals import Patience, propose_until_answered
 from flows.worker.reports import Reports
 from tests.support.links import link_to
@@ -67,6 +68,18 @@ async def client_through(transport: Losing, server: PrefectServer) -> AsyncItera
         options: dict[str, Any] = {"transport": transport}
         async with PrefectClient(server.api_url, auth_string=server.auth_string, httpx_settings=options) as client:
             yield client
+
+
+async def test_of_two_children_that_begin_a_run_one_is_recorded(pool: Pool, prefect_server: PrefectServer) -> None:
+    """The first is killed while its Running is under way, which may be taken after the next has said the same."""
+    run = await pool.start("ordinary.asynchronous", path="/nowhere")
+    async with client_through(Losing(), prefect_server) as client:
+        assert await Reports(client, "one", "first", log).claim(run)
+        token = step_token(claim_token(run.id, run.run_count), final=False, running=True)
+        for _ in range(2):
+            taken = await propose_until_answered(client, run.id, Running(), token)
+            assert taken.state is not None and taken.state.is_running()
+    assert await pool.states(run) == ["Scheduled", "Pending", "Running"]
 
 
 async def test_a_claim_whose_answer_was_lost_is_ours_and_another_workers_is_not(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,32 @@ async def test_after_a_killed_worker_the_next_one_finishes_what_it_has_left(
             assert (ended.state_name, ended.run_count) == ("Completed", 1)
     assert len([line for line in lines(tmp_path / "waiting") if line.startswith("started")]) == 3
     assert len(lines(tmp_path / "running")) == 1
+
+
+async def test_what_a_lost_machine_had_in_hand_is_ended_by_a_worker_of_another(
+    client: PrefectClient, prefect_server: PrefectServer, tmp_path: Path
+) -> None:
+    pool = await make_pool(client, prefect_server, "warm", children=1, lost_after=9)
+    await pool.deployment("ordinary.asynchronous")
+    await pool.deployment("ordinary.endless")
+
+    def on_another(name: str) -> AbstractContextManager[RunningWorker]:
+        home = str(tmp_path / name)
+        return running_worker(pool, tmp_path, name, PREFECT_HOME=home, PREFECT_WORKER_HEARTBEAT_SECONDS="1")
+
+    with on_another("lost") as lost:
+        running = await pool.start("ordinary.endless", path=str(tmp_path / "running"))
+        await noted(tmp_path / "running", "started")
+        with on_another("found") as found:
+            family = lost.family()
+            kill(lost.process.pid)
+            lost.process.wait()
+            wait_until_gone(family)
+            ended = await pool.ended(running)
+            assert ended.state_name == "Crashed" and ended.state is not None
+            assert "Its worker 'lost' was not heard of any more" in (ended.state.message or "")
+            assert found.text.count("Not heard of any more") == 1
+            assert (await pool.run("ordinary.asynchronous", path=str(tmp_path / "next"))).state_name == "Completed"
 
 
 async def test_a_run_claimed_by_a_worker_that_was_killed_is_given_to_the_next(

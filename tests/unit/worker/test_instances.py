@@ -12,8 +12,14 @@ from uuid import uuid4
 import pytest
 from prefect.client.schemas.objects import FlowRun, FlowRunPolicy, State, StateType
 
-from flows.worker.instances import claim_message, dead_ones, enter, infrastructure_id, left_behind
+from flows.worker.instances import claim_message, claimant, dead_ones, enter, infrastructure_id, left_behind
 from flows.worker.pool import Ending
+
+
+def test_a_claim_tells_who_made_it() -> None:
+    for name in ("worker-1", "o'neill", "a [0123456789ab]"):
+        assert claimant(claim_message(name, "0123456789ab")) == (name, "0123456789ab")
+    assert claimant("Claimed by somebody else") is claimant(None) is None
 
 
 def test_a_living_worker_is_not_found_dead(tmp_path: Path) -> None:

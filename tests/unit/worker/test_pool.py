@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -19,6 +19,7 @@ from flows.worker.pool import (
     plan_children,
     recycle_reason,
     refusal,
+    step_token,
 )
 
 OPTIONS = PoolOptions(children=4, min_idle=1, idle_seconds=100)
@@ -86,6 +87,14 @@ def test_the_claim_of_a_run_depends_on_its_count_only() -> None:
     one, other = UUID(int=1), UUID(int=2)
     assert claim_token(one, 0) == claim_token(one, 0)
     assert len({claim_token(one, 0), claim_token(one, 1), claim_token(other, 0)}) == 3
+
+
+def test_every_child_that_is_given_a_claimed_run_begins_and_ends_it_under_the_same_tokens() -> None:
+    claim = claim_token(uuid4(), 0)
+    begun = step_token(claim, final=False, running=True)
+    assert begun == step_token(claim, final=False, running=True) != claim
+    assert step_token(claim, final=True, running=False) == claim
+    assert step_token(claim, final=False, running=False) != step_token(claim, final=False, running=False)
 
 
 @pytest.mark.parametrize(
