@@ -1,4 +1,7 @@
-"""`python -m benchmarks [--quick] [--write] [--peer URL] [--only GROUP] [--rows N]`: measure, show, keep."""
+"""`python -m benchmarks [--quick] [--write] [--peer URL] [--only GROUP] [--rows N] [--minutes N]`.
+
+Measures, shows, keeps.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import ack, batches, plan, plot, report, runs, sync, up, waiting
+from benchmarks import ack, batches, outage, plan, plot, report, runs, sync, up, waiting
 from benchmarks.figures import Figure
 from benchmarks.loading import LoadFailed
 from benchmarks.machine import describe, in_words
@@ -27,9 +30,9 @@ LATEST = PROJECT / "benchmarks" / "results" / "latest.json"
 DOCS = PROJECT / "docs"
 PLOT = "performance.svg"
 GROUPS = ("up", "sync", "batch", "ack", "stock")
-STORED = "stored"
-"""A group that takes long, and so is measured only where it is named."""
-ORDER = ("acknowledge", "synchronous", "runs", "webhooks up", stored.GROUP)
+STORED, OUTAGE = "stored", "outage"
+"""Groups that take long, and so are measured only where they are named."""
+ORDER = ("acknowledge", "synchronous", "runs", "webhooks up", stored.GROUP, outage.GROUP)
 _STOCK_SECONDS = 20.0
 """What the process worker needs at the least; with less time left it is left out."""
 
@@ -43,13 +46,16 @@ class Found:
 
 
 async def measure(
-    folder: Path, chosen: Plan, only: set[str], peer: str | None, rows: int, tell: Tell, found: Found
+    folder: Path, chosen: Plan, only: set[str], words: argparse.Namespace, tell: Tell, found: Found
 ) -> None:
     """Everything that was asked for, one after the other, so that nothing measures another's work."""
-    if peer:
-        found.figures += await ack.peer(peer, chosen, tell)
+    if words.peer:
+        found.figures += await ack.peer(words.peer, chosen, tell)
     if STORED in only:
-        found.figures += await stored.measure(folder, rows, tell)
+        found.figures += await stored.measure(folder, words.rows, tell)
+    if OUTAGE in only:
+        async with running_rig(folder, tell) as rig:
+            found.figures += await outage.measure(rig, words.minutes, tell)
     if "up" in only and chosen.starts:
         found.figures += await up.measure(folder, chosen.starts, tell)
     if only & {"sync", "batch", "ack", "stock"}:
@@ -89,9 +95,10 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="write docs/performance.md and its picture")
     parser.add_argument("--peer", metavar="URL", help="measure another system's webhook by the same loader")
     parser.add_argument(
-        "--only", action="append", choices=(*GROUPS, "peer", STORED), help="a part of it; may be repeated"
+        "--only", action="append", choices=(*GROUPS, "peer", STORED, OUTAGE), help="a part of it; may be repeated"
     )
     parser.add_argument("--rows", type=int, default=1_000_000, help="deliveries in the full inbox of `--only stored`")
+    parser.add_argument("--minutes", type=float, default=5, help="how long Prefect is away in `--only outage`")
     words = parser.parse_args()
     if words.rows < 2 * stored.FEW:
         parser.error(f"--rows has to be {2 * stored.FEW} or more")
@@ -106,7 +113,7 @@ def main() -> int:
     found, status = Found(), 0
     with tempfile.TemporaryDirectory(prefix="webhooks-bench-") as folder:
         try:
-            asyncio.run(measure(Path(folder), chosen, only, words.peer, words.rows, tell, found))
+            asyncio.run(measure(Path(folder), chosen, only, words, tell, found))
         except* (NotStarted, LoadFailed) as group:
             for error in group.exceptions:
                 console.print(type(error).__name__, str(error), style="red", markup=False)
@@ -116,9 +123,10 @@ def main() -> int:
     report.show(done, console)
     report.write_json(done, LATEST)
     tell(f"written: {LATEST.relative_to(PROJECT)}")
-    if words.write and only == {STORED}:
-        _write_inbox(done, words.rows)
-        tell("written: docs/performance.md")
+    if words.write and only in ({STORED}, {OUTAGE}):
+        if not status:
+            _write_section(done, *(_inbox(words.rows) if only == {STORED} else _outage()))
+            tell("written: docs/performance.md")
     elif words.write:
         DOCS.mkdir(exist_ok=True)
         (DOCS / PLOT).write_text(plot.draw(_rates(figures), found.stages), encoding="utf-8")
@@ -129,16 +137,26 @@ def main() -> int:
     return status
 
 
-def _write_inbox(done: Report, rows: int) -> None:
-    page = DOCS / "performance.md"
-    sentences = [
-        f"{done.machine['at'][:10]}, {in_words(done.machine)}; `{done.machine['command']}`.",
+def _inbox(rows: int) -> tuple[str, list[str]]:
+    return report.INBOX, [
         f"An inbox with {rows:,} deliveries of thirty days beside one with {stored.FEW:,}: two receivers,",
         "measured in turn by 8 clients and by one who looks. Prefect is not there.",
     ]
+
+
+def _outage() -> tuple[str, list[str]]:
+    return report.OUTAGE, [
+        "Requests at a constant rate into a webhook whose deliveries share runs, while Prefect's server is killed and",
+        "started again later; its database and the warm worker stay.",
+    ]
+
+
+def _write_section(done: Report, title: str, about: list[str]) -> None:
+    page = DOCS / "performance.md"
+    sentences = [f"{done.machine['at'][:10]}, {in_words(done.machine)}; `{done.machine['command']}`.", *about]
     head, body = report.section_rows(done.figures)
     old = page.read_text(encoding="utf-8")
-    page.write_text(report.with_section(old, report.INBOX, sentences, head, body), encoding="utf-8")
+    page.write_text(report.with_section(old, title, sentences, head, body), encoding="utf-8")
 
 
 def _make_words(words: argparse.Namespace) -> list[str]:

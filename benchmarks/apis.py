@@ -66,6 +66,10 @@ class Receiver(_Api):
                 return stored
             await asyncio.sleep(0.1)
 
+    async def behind_seconds(self) -> float:
+        """How far the hand-over to Prefect is behind."""
+        return float((await self.call("GET", "/api/admin/queue"))["behind_seconds"])
+
     async def completed(self, webhook: str) -> int:
         """How many of a webhook's deliveries have completed."""
         told = (await self.call("GET", f"/api/admin/stats?webhook={webhook}"))["webhooks"]

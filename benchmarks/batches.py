@@ -16,21 +16,26 @@ SIZE = 100
 _GROUP = "runs"
 _KEY = "batched"
 _CLIENTS = 8
-_BODY = '{"device": "boiler-1", "sensor": "temperature", "value": 71.5, "at": "2026-03-01T10:00:00Z"}'
+BODY = '{"device": "boiler-1", "sensor": "temperature", "value": 71.5, "at": "2026-03-01T10:00:00Z"}'
 _PARTS = {"worker": WARM_POOL, "server": "prefect", "receiver": "receiver"}
 _SECONDS = 60.0
 
 
-async def measure(rig: Rig, plan: Plan, tell: Tell) -> list[Figure]:
-    """A burst of small requests, each a delivery, a hundred to a run. Raises LoadFailed when one does not complete."""
+async def define(rig: Rig, key: str) -> str:
+    """Make a webhook whose deliveries share runs on the warm worker; its URL."""
     deployment = await rig.prefect.deploy("many-at-once", WARM_POOL, "benchmarks.workload.many_at_once", WARM_POOL)
-    url = await rig.receiver.define(
-        _KEY,
+    return await rig.receiver.define(
+        key,
         deployment,
         batch={"max_size": SIZE, "max_wait": "2s"},
         parameters={"batch": "{{$context}}"},
         verification=OPEN,
     )
+
+
+async def measure(rig: Rig, plan: Plan, tell: Tell) -> list[Figure]:
+    """A burst of small requests, each a delivery, a hundred to a run. Raises LoadFailed when one does not complete."""
+    url = await define(rig, _KEY)
     await _burst(rig, url, 4 * SIZE)  # every child has run once
     known = len(await rig.prefect.runs(f"webhook:{_KEY}"))
     idle = {name: cpu_seconds(family(rig.pids[part])) for name, part in _PARTS.items()}
@@ -64,7 +69,7 @@ async def _burst(rig: Rig, url: str, count: int) -> float:
     """Deliveries a second, from the first request to the moment when the receiver knows that all have completed."""
     before = await rig.receiver.completed(_KEY)
     headers = {"Content-Type": "application/json"}
-    sent = await load(Order(url=url, body=_BODY, headers=headers, clients=_CLIENTS, count=count, seconds=_SECONDS))
+    sent = await load(Order(url=url, body=BODY, headers=headers, clients=_CLIENTS, count=count, seconds=_SECONDS))
     after = time.monotonic()
     await rig.receiver.wait_until_all_ended(_KEY, _SECONDS)
     took = sent.elapsed + time.monotonic() - after

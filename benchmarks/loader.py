@@ -1,6 +1,7 @@
 """The loader, a process of its own: `python -m benchmarks.loader '<order as JSON>'` prints what it measured as JSON.
 
-Closed loop: each client sends its next request when it has the answer to the last one, until `seconds` or `count`.
+Closed loop: each client sends its next request when it has the answer to the last one, until `seconds` or `count`. With
+`per_second` each request has its moment, and is measured from there: who is late for want of a free client tells it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ _LONGEST_WAIT = 90.0
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What to send, how many clients at once, and for how long or how often. `details` keeps each answer whole."""
+    """What to send, how many clients at once, and for how long or how often; `per_second` 0 is as fast as they can.
+
+    `details` keeps each answer whole.
+    """
 
     url: str
     body: str
@@ -32,6 +36,7 @@ class Order:
     seconds: float = 60.0
     count: int = 1_000_000
     details: bool = False
+    per_second: float = 0.0
 
     def to_json(self) -> str:
         """For the command line of the loader."""
@@ -50,11 +55,17 @@ async def perform(order: Order) -> dict[str, Any]:
         nonlocal left
         connection = await Connection.open(order.url)
         while left > 0 and time.perf_counter() < until:
+            moment = began + (order.count - left) / order.per_second if order.per_second else None
             left -= 1
+            if moment is not None:
+                await asyncio.sleep(moment - time.perf_counter())
             if not connection.usable:
                 connection = await Connection.open(order.url)
             async with asyncio.timeout(_LONGEST_WAIT):
-                answers.append(await connection.post(request))
+                answer = await connection.post(request)
+            if moment is not None:
+                answer.seconds = time.perf_counter() - moment
+            answers.append(answer)
         connection.close()
 
     async with asyncio.TaskGroup() as group:

@@ -16,8 +16,8 @@ from benchmarks.figures import Figure, shown, spread
 from benchmarks.machine import in_words
 from benchmarks.waterfall import Stage
 
-SOAK, INBOX = "Many runs in a row", "A full inbox"
-_KEPT = (INBOX, SOAK)
+SOAK, INBOX, OUTAGE = "Many runs in a row", "A full inbox", "Prefect away"
+_KEPT = (OUTAGE, INBOX, SOAK)
 """Sections that commands of their own write, in their order at the page's end."""
 _HEAD = ("", "median", "spread", "unit", "goal", "")
 
@@ -95,7 +95,7 @@ def page(report: Report, plot: str) -> str:
 def with_section(
     page: str, title: str, sentences: Sequence[str], head: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> str:
-    """A page with this as its section `SOAK` or `INBOX`, in place of what that said before."""
+    """A page with this as its section `SOAK`, `INBOX` or `OUTAGE`, in place of what that said before."""
     body, sections = _apart(page)
     table = [*_markdown_head(head), *map(_markdown_row, rows)]
     return _joined(body, {**sections, title: "\n".join([*sentences, "", *table])})

@@ -9,12 +9,14 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import psutil  # type: ignore[import-untyped]  # no stubs are installed
 
+from benchmarks.accounting import family
 from benchmarks.apis import PrefectServer, Receiver
 from benchmarks.loading import SECRET
 from benchmarks.plan import Tell
@@ -50,6 +52,13 @@ def free_ports(count: int) -> list[int]:
         return [listener.getsockname()[1] for listener in listeners]
 
 
+@dataclass(frozen=True)
+class _Start:
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    ready: Callable[[], Awaitable[bool]]
+
+
 @dataclass
 class Rig:
     """The running parts. `pids` are the guards of the processes by name, `logs` is the folder of what they print."""
@@ -62,6 +71,7 @@ class Rig:
     stack: AsyncExitStack
     pids: dict[str, int] = field(default_factory=dict)
     _processes: dict[str, GuardedProcess] = field(default_factory=dict)
+    _starts: dict[str, _Start] = field(default_factory=dict)
 
     def log(self, name: str) -> Path:
         """What a part has printed."""
@@ -71,8 +81,9 @@ class Rig:
         self, name: str, argv: tuple[str, ...], env: Mapping[str, str], ready: Callable[[], Awaitable[bool]]
     ) -> None:
         """Start a part and wait until it is ready; it ends with the rig. Raises NotStarted."""
+        self._starts[name] = _Start(argv, env, ready)
         log = self.log(name)
-        with log.open("wb") as output:
+        with log.open("ab") as output:
             process = GuardedProcess(Command(argv=(sys.executable, *argv), cwd=PROJECT), env, output)
         self.stack.push_async_callback(asyncio.to_thread, process.stop)
         self.pids[name] = process.pid
@@ -82,6 +93,18 @@ class Rig:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise NotStarted(f"{name} did not start:\n{log.read_text(errors='replace')[-2000:]}")
             await asyncio.sleep(0.05)
+
+    def kill(self, name: str) -> None:
+        """Kill a part and all its descendants at once."""
+        for process in family(self.pids[name])[1:]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    async def start_again(self, name: str) -> None:
+        """Start a part that has ended as it was started before. Raises NotStarted."""
+        await asyncio.to_thread(self._processes[name].stop)
+        start = self._starts[name]
+        await self.start(name, start.argv, start.env, start.ready)
 
     async def stop(self, name: str) -> None:
         """End a part before the others."""

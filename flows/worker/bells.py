@@ -7,6 +7,8 @@ from uuid import UUID
 
 PAUSES = (0.02, 0.05, 0.1, 0.3, 1.0)
 """Seconds until the next look after each one in vain; then the run is left to polling."""
+MOST = 1000
+"""Runs that are sought at once. With more waiting there is no room for any of them, and each that ends asks for all."""
 
 
 class Bells:
@@ -22,6 +24,8 @@ class Bells:
     def ring(self, flow_run: UUID) -> None:
         """A run may start now. Heard again: as if for the first time."""
         self._in_vain[flow_run] = 0
+        if len(self._in_vain) > MOST:
+            del self._in_vain[next(iter(self._in_vain))]
 
     def answered(self, flow_run: UUID) -> None:
         """It has been taken, here or by another worker: nobody looks for it any more."""

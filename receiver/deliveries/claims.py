@@ -25,6 +25,7 @@ from receiver.storage.tables import GATHERED, attempt, delivery, replay, webhook
 from receiver.storage.values import from_micros, maybe_from_micros, to_text
 
 _WINDOW = 200
+_MANY_RUNS = 20
 _ROUNDS = 50
 _UNPARKED_AT_ONCE = 1000
 _REVIVED_AT_ONCE = 500
@@ -49,6 +50,8 @@ _OLDEST = select(
         for priority in Priority
     )
 )
+_UNSTARTED = select(delivery.c.id).where(delivery.c.status == Status.DISPATCHED.value)
+_ARE_MANY = _UNSTARTED.order_by(delivery.c.id).offset(_MANY_RUNS - 1).limit(1)
 _PAUSED = select(webhook.c.key).where(webhook.c.state == "paused")
 _ONE = and_(attempt.c.delivery_id == bindparam("of_delivery"), attempt.c.number == bindparam("of_number"))
 _LEASE = (
@@ -105,7 +108,8 @@ def _claim_some(
         leased = _in_turn(connection, ready, now)[: limit - len(claims)]
         if leased:
             connection.execute(_LEASE, [{**_named(row.delivery_id, row.number), **lease} for row in leased])
-        claims += [_claim(connection, row) for row in leased]
+        overtakes = bool(leased) and due.priority is Priority.SYNC and connection.execute(_ARE_MANY).first() is not None
+        claims += [_claim(connection, row, overtakes) for row in leased]
         if len(claims) >= limit or (len(rows) < window and not any(map(_gathers, rows))):
             break
     return claims
@@ -127,7 +131,7 @@ def _gathers(row: Row[Any]) -> bool:
     return row.batch_size is not None and row.batch_id is None
 
 
-def _claim(connection: Connection, row: Row[Any]) -> Claim:
+def _claim(connection: Connection, row: Row[Any], overtakes: bool) -> Claim:
     return Claim(
         delivery_id=row.delivery_id,
         attempt=row.number,
@@ -139,6 +143,7 @@ def _claim(connection: Connection, row: Row[Any]) -> Claim:
         tries=row.tries + 1,
         due_at=from_micros(row.due_at),
         received_at=from_micros(row.received_at),
+        overtakes=overtakes,
         batch_id=row.batch_id,
         members=batches.members_of(connection, row.batch_id) if row.batch_id else ((row.delivery_id, row.number),),
     )

@@ -95,7 +95,7 @@ class Claim:
     """An attempt leased to this process: hand it over to Prefect, then tell the store the outcome.
 
     `deployment_id` and `flow_id` are None until `bind` stored them; every later hand-over uses what was stored.
-    It was due at `due_at`.
+    It was due at `due_at`; it `overtakes` what waits in Prefect when a caller waits for it and many runs wait there.
     `members` are all deliveries with their attempts that the run is for, in order; of a batch, which `batch_id` names,
     there may be many, and the claim names the first.
     """
@@ -110,6 +110,7 @@ class Claim:
     tries: int
     due_at: datetime
     received_at: datetime
+    overtakes: bool = False
     batch_id: str | None = None
     members: tuple[tuple[str, int], ...] = ()
 

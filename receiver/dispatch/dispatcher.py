@@ -30,6 +30,8 @@ _IDLE_SECONDS = 1.0
 _REVIVE_SECONDS = 10.0
 _STOP_SECONDS = 5.0
 _ALONE_REMEMBERED = 10_000
+_OVERTAKEN = timedelta(hours=1)
+"""Workers take first what was due first: a run that is awaited is scheduled so much earlier when many wait."""
 
 
 class Inbox(Protocol):
@@ -192,6 +194,7 @@ class Dispatcher:
             name=_run_name(claim),
             # A batch's members are not among its tags: each of them would be in every event of the run.
             tags=(f"webhook:{claim.webhook}", *([] if claim.batch_id else [f"delivery:{claim.delivery_id}"])),
+            scheduled_at=claim.received_at - _OVERTAKEN if claim.overtakes else None,
         )
         now = time.monotonic()
         if handover.outcome is Outcome.RETRY_LATER:

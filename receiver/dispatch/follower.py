@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
@@ -21,7 +21,8 @@ from receiver.storage import StoreUnavailable
 log = logging.getLogger(__name__)
 
 _PAGE = 200
-_EARLY_LIMIT = 10_000
+_EARLY_LIMIT, _EARLY_OF_A_RUN = 10_000, 20
+_MISSING_LIMIT = 10_000
 _RECONNECT_SECONDS = 2.0
 
 
@@ -60,7 +61,7 @@ class Follower:
         self._reach = reach
         self._poll_now = asyncio.Event()
         self._missing: set[str] = set()
-        self._early: OrderedDict[str, list[RunState]] = OrderedDict()
+        self._early: OrderedDict[str, deque[RunState]] = OrderedDict()
 
     async def run(self) -> None:
         """Listen and poll until cancelled."""
@@ -70,7 +71,7 @@ class Follower:
 
     async def started(self, flow_run_id: str) -> None:
         """A run was handed over and stored: apply the events that came before it was."""
-        for state in self._early.pop(flow_run_id, []):
+        for state in self._early.pop(flow_run_id, ()):
             await self._apply(state, "event")
             await self._tell_of_crash(state)
 
@@ -90,7 +91,8 @@ class Follower:
                     await self._tell_of_crash(ours)
             for state in states:
                 deliveries.pop(state.flow_run_id, None)
-            missing |= deliveries
+            if len(missing) < _MISSING_LIMIT:  # of more that are gone at once the others' turn is later
+                missing |= deliveries
         # A run that two polls in a row did not find was deleted in Prefect: it will never end.
         for flow_run_id in missing.keys() & self._missing:
             if await self._runs.run_missing(flow_run_id, datetime.now(UTC)):
@@ -138,7 +140,8 @@ class Follower:
         with suppress(StoreUnavailable):
             if not await self._runs.follow(state, source) and await self._runs.flow_run(state.flow_run_id) is None:
                 # Scheduled and even Running may be heard before the hand-over is stored.
-                self._early.setdefault(state.flow_run_id, []).append(state)
+                early = self._early.setdefault(state.flow_run_id, deque(maxlen=_EARLY_OF_A_RUN))
+                early.append(state)
                 while len(self._early) > _EARLY_LIMIT:
                     self._early.popitem(last=False)
 

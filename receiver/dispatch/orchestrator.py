@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from receiver.prefect_gateway import DeploymentRef, Handover, Outcome, PrefectState
@@ -24,6 +25,7 @@ class Orchestrator(Protocol):
         idempotency_key: str,
         name: str,
         tags: Sequence[str],
+        scheduled_at: datetime | None = None,
     ) -> Handover: ...
 
     async def read_states(self, flow_run_ids: Sequence[str]) -> list[PrefectState]: ...
@@ -61,6 +63,7 @@ class RecordingOrchestrator:
         idempotency_key: str,
         name: str,
         tags: Sequence[str],
+        scheduled_at: datetime | None = None,
     ) -> Handover:
         seen = any(call["idempotency_key"] == idempotency_key for call in self.asked)
         self.asked.append(
@@ -70,6 +73,7 @@ class RecordingOrchestrator:
                 "idempotency_key": idempotency_key,
                 "name": name,
                 "tags": list(tags),
+                "scheduled_at": scheduled_at,
             }
         )
         if planned := self.answers.get(idempotency_key):

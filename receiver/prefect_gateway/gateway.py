@@ -108,8 +108,13 @@ class PrefectGateway:
         idempotency_key: str,
         name: str,
         tags: Sequence[str],
+        scheduled_at: datetime | None = None,
     ) -> Handover:
-        """Start a run of a deployment, once per `idempotency_key`. Never raises for what the server answers."""
+        """Start a run of a deployment, once per `idempotency_key`. Never raises for what the server answers.
+
+        Workers take runs in the order of `scheduled_at`, which is now unless it is given.
+        """
+        when = {"scheduled_time": scheduled_at.isoformat()} if scheduled_at else {}
         try:
             response = await self._client.request(
                 "POST",
@@ -120,7 +125,7 @@ class PrefectGateway:
                     "idempotency_key": idempotency_key,
                     "name": name,
                     "tags": [RUN_TAG, *tags],
-                    "state": {"type": "SCHEDULED", "name": "Scheduled"},
+                    "state": {"type": "SCHEDULED", "name": "Scheduled", "state_details": when},
                 },
             )
         except ObjectNotFound:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
@@ -24,6 +27,30 @@ async def test_a_deployment_that_is_missing_is_told_by_a_healthy_server(prefect_
     async with PrefectGateway() as gateway:
         assert await gateway.healthy()
         assert (await handed_over(gateway)).outcome is Outcome.DEPLOYMENT_MISSING
+
+
+async def test_a_run_that_is_scheduled_earlier_is_taken_before_those_that_wait(prefect_settings: PrefectServer):
+    async with get_client() as client, PrefectGateway() as gateway:
+        pool = await client.create_work_pool(WorkPoolCreate(name=f"pool-{uuid.uuid4().hex[:8]}", type="process"))
+        flow_id = await client.create_flow_from_name("overtaken")
+        deployment = await client.create_deployment(flow_id, "main", work_pool_name=pool.name)
+        now = datetime.now(UTC)
+        made = []
+        for key, scheduled_at in (("a", None), ("b", None), ("c", now - timedelta(hours=1))):
+            handover = await gateway.create_run(
+                str(deployment),
+                parameters={},
+                idempotency_key=key,
+                name=key,
+                tags=(),
+                scheduled_at=scheduled_at,
+            )
+            assert handover.outcome is Outcome.CREATED
+            made.append(handover.flow_run_id)
+        due = await client.get_scheduled_flow_runs_for_work_pool(
+            pool.name, scheduled_before=datetime.now(UTC) + timedelta(seconds=5)
+        )
+    assert [str(each.flow_run.id) for each in due] == [made[2], made[0], made[1]]
 
 
 async def test_credentials_that_are_refused_are_no_delivery_s_fault(prefect_settings: PrefectServer):

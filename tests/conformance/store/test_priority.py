@@ -64,6 +64,17 @@ async def test_a_batch_waits_for_its_turn_behind_a_caller(store: DeliveryStore) 
     assert await claimed(store, 10) == [caller, first]
 
 
+async def test_a_caller_s_run_overtakes_those_that_wait_in_prefect_once_there_are_many(store: DeliveryStore) -> None:
+    for number in range(20):
+        caller = await stored(store, number, priority=Priority.SYNC)
+        (claim,) = await store.claim(10, 60, later(number), "tests")
+        assert (claim.delivery_id, claim.overtakes) == (caller, False)
+        await store.handed_over(claim, f"run-{number}", later(number))
+    await stored(store, 20)
+    await stored(store, 20, priority=Priority.SYNC)
+    assert [claim.overtakes for claim in await store.claim(10, 60, later(20), "tests")] == [True, False]
+
+
 async def test_how_far_the_queue_is_behind_is_told_by_what_is_due(store: DeliveryStore) -> None:
     assert await store.behind(NOW) == 0
     await stored(store, -40)

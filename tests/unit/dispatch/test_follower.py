@@ -111,6 +111,29 @@ async def test_events_of_others_are_forgotten_before_they_fill_the_memory(monkey
     assert list(follower._early) == ["r7", "r8", "r9"]
 
 
+async def test_of_one_run_that_goes_on_and_on_the_latest_events_are_kept(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("receiver.dispatch.follower._EARLY_OF_A_RUN", 2)
+    follower, _ = following(Runs())
+    for kind in ("PENDING", "RUNNING", "COMPLETED"):
+        await follower._heard(state("r1", kind))
+    assert [each.status for each in follower._early["r1"]] == [Status.RUNNING, Status.COMPLETED]
+
+
+async def test_of_many_runs_that_are_gone_at_once_some_are_missing_now_and_the_others_later(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("receiver.dispatch.follower._PAGE", 1)
+    monkeypatch.setattr("receiver.dispatch.follower._MISSING_LIMIT", 2)
+    runs = Runs(r1="d1", r2="d2", r3="d3")
+    follower, _ = following(runs)
+    for _ in range(2):
+        await follower.poll_once()
+    assert sorted(runs.gone) == ["r1", "r2"]
+    for _ in range(2):
+        await follower.poll_once()
+    assert sorted(runs.gone) == ["r1", "r2", "r3"]
+
+
 async def test_an_inbox_that_is_away_and_a_state_of_another_prefect_end_nothing():
     runs = Runs(r1="d1")
     follower, told = following(runs)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from flows.worker.bells import PAUSES, Bells
+from flows.worker.bells import MOST, PAUSES, Bells
 
 RUN, OTHER = UUID(int=1), UUID(int=2)
 
@@ -66,3 +66,11 @@ def test_a_run_that_is_heard_of_again_has_all_its_looks_again() -> None:
         bells.looked(bells.ringing, set())
     bells.ring(RUN)
     assert bells.looked(bells.ringing, set()) == (PAUSES[0], False)
+
+
+def test_of_more_bells_than_can_be_answered_the_oldest_are_left_to_polling() -> None:
+    bells = Bells()
+    rung = [uuid4() for _ in range(MOST + 2)]
+    for run in rung:
+        bells.ring(run)
+    assert bells.ringing == frozenset(rung[2:])
