@@ -38,6 +38,12 @@ async def test_a_lost_connection_is_an_answer_of_status_0_and_the_next_request_t
     assert result["statuses"] == {"0": 1, "200": 1}
 
 
+async def test_with_a_rate_each_request_has_its_moment_and_is_measured_from_there():
+    async with HttpServer() as server:
+        result = await perform(Order(url=server.url, body="{}", clients=2, count=6, per_second=100))
+    assert len(result["milliseconds"]) == 6 and result["elapsed"] >= 0.05
+
+
 async def test_clients_share_the_count():
     async with HttpServer() as server:
         result = await perform(Order(url=server.url, body="{}", clients=4, count=10, details=True))
