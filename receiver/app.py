@@ -17,6 +17,8 @@ from starlette.types import Receive, Scope, Send
 
 from receiver.admin.api import admin_router
 from receiver.admin.services import AdminServices
+from receiver.alerting import alert_desk, warns
+from receiver.alerts.tally import Tally
 from receiver.approvals import approvals_router
 from receiver.background import kept_running
 from receiver.checks.at_start import warn_of_version
@@ -135,12 +137,13 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
     deployments = Deployments(
         gateway, rules_of, lambda: {each.deployment for each in catalog.routes.all() if each.state != "disabled"}
     )
+    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid_utils.uuid4().hex[:8]}"
     dispatcher = Dispatcher(
         deliveries,
         gateway,
         deployments,
         contexts.parameters,
-        owner=f"{socket.gethostname()}:{os.getpid()}:{uuid_utils.uuid4().hex[:8]}",
+        owner=owner,
         concurrency=settings.dispatch.dispatch_concurrency,
         lease_seconds=settings.dispatch.lease_seconds,
         reach=reach,
@@ -158,8 +161,9 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
     named = settings.ingress.network_sets
     sources = await asyncio.to_thread(read_sources, named) if named else {}
     sets = await asyncio.to_thread(NetworkSets, sources, settings.state.home)
-    metrics = Metrics()
-    app.state.request_log = request_log = RequestLog(counted=metrics.count)
+    metrics, tally = Metrics(), Tally()
+    app.state.request_log = request_log = RequestLog(counted=(metrics.count, tally.count))
+    alerts = alert_desk(settings, database, catalog, gateway, tally, owner)
     intake = Intake(
         Wiring(
             catalog=catalog,
@@ -217,8 +221,17 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
 
     async def figures() -> bytes:
         now = datetime.now(UTC)
-        backlog, prefect_up = await asyncio.gather(deliveries.backlog(now), gateway.healthy())
-        return metrics.text(backlog, prefect_up=prefect_up, circuit=reach.circuit, at_once=dispatcher.at_once, now=now)
+        backlog, prefect_up, raised = await asyncio.gather(
+            deliveries.backlog(now), gateway.healthy(), alerts.store.counts()
+        )
+        return metrics.text(
+            backlog,
+            prefect_up=prefect_up,
+            circuit=reach.circuit,
+            at_once=dispatcher.at_once,
+            alerts=raised,
+            now=now,
+        )
 
     app.include_router(public_router(deliveries, tickets, ready))
     app.include_router(approvals_router(gateway.inputs, lambda: datetime.now(UTC)))
@@ -245,13 +258,16 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
                     callers=callers,
                     parameter_rules=deployments.rules,
                     receiver=ReceiverFacts(
-                        public_url=settings.http.public_url, admin_apart=settings.http.admin_port is not None
+                        public_url=settings.http.public_url,
+                        admin_apart=settings.http.admin_port is not None,
+                        warns=warns(settings.alerts),
                     ),
                     now=lambda: datetime.now(UTC),
                 ),
                 documents=contexts.document,
                 metrics=figures,
                 queue=queue,
+                alerts=alerts,
                 queued=dispatcher.notify,
                 now=lambda: datetime.now(UTC),
                 base_url=settings.http.base_url,
@@ -269,6 +285,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
         "replies": rendezvous.run,
         "dispatcher": dispatcher.run,
         "lag": Lag(deliveries.behind).run,
+        "warnings": alerts.watch.run,
         "sweeper": Sweeper(deliveries, lambda key: _keeps(catalog, key)).run,
         **({"network sets": sets.run} if sources else {}),
     }

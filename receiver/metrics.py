@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -55,6 +56,7 @@ class Metrics:
             "How many hand-overs this process makes at the same time, as Prefect takes them.",
             registry=registry,
         )
+        self._alerts = Gauge("webhooks_alerts_open", "Warnings that are raised, by rule.", ("rule",), registry=registry)
         self._series: dict[tuple[str, str, str], Any] = {}
 
     def count(self, line: dict[str, Any]) -> None:
@@ -68,8 +70,19 @@ class Metrics:
         if (milliseconds := line.get("ms")) is not None:
             seconds.observe(milliseconds / 1000)
 
-    def text(self, backlog: Backlog, *, prefect_up: bool, circuit: str, at_once: int, now: datetime) -> bytes:
-        """Everything in Prometheus's text format."""
+    def text(
+        self,
+        backlog: Backlog,
+        *,
+        prefect_up: bool,
+        circuit: str,
+        at_once: int,
+        alerts: Mapping[str, int],
+        now: datetime,
+    ) -> bytes:
+        """Everything in Prometheus's text format; `alerts` are the warnings that are raised, by rule."""
+        for rule, number in alerts.items():
+            self._alerts.labels(rule).set(number)
         for state in ("waiting", "leased", "later", "parked"):
             self._queue.labels(state).set(getattr(backlog, state))
         oldest = backlog.oldest_due_at

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from receiver.alert_settings import AlertSettings
 from receiver.contract.errors import WebhooksError
 from receiver.contract.quantities import format_rate, parse_rate
 
@@ -265,6 +266,7 @@ class Settings(BaseSettings):
     ingress: IngressSettings = Field(default_factory=IngressSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
     dispatch: DispatchSettings = Field(default_factory=DispatchSettings)
+    alerts: AlertSettings = Field(default_factory=AlertSettings)
     supervisor: SupervisorSettings = Field(default_factory=SupervisorSettings)
 
 

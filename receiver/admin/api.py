@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 
 from receiver.admin.address_api import address_router
+from receiver.admin.alerts_api import alerts_router
 from receiver.admin.audit_api import audit_router
 from receiver.admin.check_api import check_router
 from receiver.admin.deliveries_api import deliveries_router
@@ -33,7 +34,7 @@ def admin_router(services: AdminServices) -> APIRouter:
     route_class = guarded_route(services)
     makers = (
         *(webhooks_router, deliveries_router, replay_router, runs_router, stats_router, keys_router, check_router),
-        *(audit_router, address_router, metrics_router, queue_router),
+        *(audit_router, address_router, metrics_router, queue_router, alerts_router),
     )
     parts = [make(services, route_class) for make in makers]
     router = APIRouter(route_class=route_class)

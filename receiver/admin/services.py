@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
+from receiver.alerts.book import Alert
+from receiver.alerts.courier import Tried
+from receiver.alerts.desk import ChannelState
 from receiver.checks.finding import Finding
 from receiver.contract.definition import WebhookDefinition
 from receiver.deliveries.store import DeliveryStore
@@ -68,6 +71,24 @@ class SampleIntake(Protocol):
         """
 
 
+class Alerts(Protocol):
+    """The warnings; `AlertDesk` is one."""
+
+    async def listed(self, *, over: bool) -> list[Alert]:
+        """Those that are raised, with `over` also those that are over."""
+
+    async def channels(self) -> list[ChannelState]:
+        """The channels in use."""
+
+    async def test(self, now: datetime) -> Sequence[Tried]:
+        """Send a test by every channel."""
+
+    async def automation(
+        self, *, block: str | None, deployment: str | None, save: bool
+    ) -> tuple[str | None, dict[str, Any]]:
+        """The automation, and with `save` its id; `WebhooksError` where there is no such block or deployment."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class AdminServices:
     """Everything the admin API needs. `base_url` is the public address without a trailing slash.
@@ -98,6 +119,7 @@ class AdminServices:
     queued: Callable[[], None]
     now: Callable[[], datetime]
     base_url: str
+    alerts: Alerts
     prefect_ui_url: str | None = None
     proxies: Proxies = field(default_factory=Proxies)
     callers: Callable[[WebhookDefinition], Awaitable[list[str]]] | None = None

@@ -58,6 +58,7 @@ class Code(StrEnum):
     # the receiver and its inbox
     ADMIN_NOT_APART = "admin_not_apart"
     PUBLIC_URL_PLAIN = "public_url_plain"
+    WARNS_NOBODY = "warns_nobody"
     CLOCK_SKEW = "clock_skew"
     INBOX_UNAVAILABLE = "inbox_unavailable"
     DATABASE_BEHIND = "database_behind"

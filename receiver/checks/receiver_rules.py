@@ -45,6 +45,19 @@ def public_url_plain(situation: Situation) -> Iterator[Finding]:
         )
 
 
+def warns_nobody(situation: Situation) -> Iterator[Finding]:
+    """The receiver is meant for the public, and nobody hears when something goes wrong."""
+    if situation.receiver.public_url and not situation.receiver.warns:
+        yield Finding(
+            code=Code.WARNS_NOBODY,
+            level=Level.WARNING,
+            subject=RECEIVER,
+            problem="WEBHOOKS_PUBLIC_URL is set, and warnings go to Prefect's events alone, which may be what is down",
+            remedy="Set WEBHOOKS_ALERT_URL, or WEBHOOKS_ALERT_SMTP_URL and WEBHOOKS_ALERT_EMAIL_TO, then "
+            "`webhooks alerts --test`",
+        )
+
+
 def clock_skew(situation: Situation) -> Iterator[Finding]:
     """Clocks that differ spoil signatures with a time, run times and the order of states."""
     if situation.prefect.access is Access.OPENED:
@@ -113,6 +126,7 @@ def key_expires(situation: Situation) -> Iterator[Finding]:
 RULES: tuple[Callable[[Situation], Iterator[Finding]], ...] = (
     admin_not_apart,
     public_url_plain,
+    warns_nobody,
     inbox_unavailable,
     database_revision,
     clock_skew,

@@ -88,10 +88,12 @@ class InboxFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class ReceiverFacts:
-    """How the receiver is set up. `admin_apart`: the admin API listens on a port of its own."""
+    """How the receiver is set up. `admin_apart`: the admin API listens on a port of its own. `warns`: people hear of
+    warnings without Prefect."""
 
     public_url: str | None = None
     admin_apart: bool = False
+    warns: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

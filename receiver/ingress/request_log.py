@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import IO, Any
@@ -16,19 +16,19 @@ class RequestLog:
     """Writes lines to a text stream (default: standard output), each whole and flushed.
 
     What is logged in one round of the event loop is written together at the round's end: under load that is one call of
-    the system for all requests that shared a commit, and for a single request it is at once. `counted` is called with
-    the fields of each line.
+    the system for all requests that shared a commit, and for a single request it is at once. Each of `counted` is
+    called with the fields of each line.
     """
 
-    def __init__(self, stream: IO[str] | None = None, counted: Callable[[dict[str, Any]], None] | None = None) -> None:
+    def __init__(self, stream: IO[str] | None = None, counted: Sequence[Callable[[dict[str, Any]], None]] = ()) -> None:
         self._stream = stream or sys.stdout
         self._counted = counted
         self._waiting: list[str] = []
 
     def write(self, *, received_at: datetime, **fields: Any) -> None:
         """Write one line; fields without a value are left out."""
-        if self._counted is not None:
-            self._counted(fields)
+        for count in self._counted:
+            count(fields)
         line = {"time": received_at, **{name: value for name, value in fields.items() if value not in (None, "")}}
         text = orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE).decode()
         self._waiting.append(_printable(text))

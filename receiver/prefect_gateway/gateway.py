@@ -24,6 +24,7 @@ from prefect.utilities.schema_tools.validation import preprocess_schema
 
 from receiver.contract.answering import REPLY_EVENT, RESOURCE
 from receiver.contract.errors import WebhooksError
+from receiver.prefect_gateway.alert_events import AlertEvents
 from receiver.prefect_gateway.inputs import RunInputs
 from receiver.prefect_gateway.runs import RunReport, read_run
 from receiver.prefect_gateway.values import (
@@ -67,6 +68,11 @@ class PrefectGateway:
     def inputs(self) -> RunInputs:
         """The inputs of flow runs, by this client."""
         return RunInputs(self._client)
+
+    @property
+    def alerts(self) -> AlertEvents:
+        """Warnings in Prefect, by this client."""
+        return AlertEvents(self._client)
 
     @property
     def ui_url(self) -> str | None:

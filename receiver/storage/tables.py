@@ -296,8 +296,56 @@ class UnknownPath(_Base, table=True):
     last_at: int = Field(sa_type=Micros)
 
 
+class Alert(_Base, table=True):
+    """A warning that was raised, about `subject`: a webhook's key, a receiver's machine, or nothing in particular.
+
+    `reminders` is how often it was told again, the last time at `told_at`. One that is over stays for a while.
+    """
+
+    __tablename__ = "alert"
+    __table_args__ = (_NO_ROWID,)
+
+    rule: str = Field(sa_type=Ident, primary_key=True)
+    subject: str = Field(sa_type=Ident, primary_key=True)
+    summary: str = Field(sa_type=Text)
+    remedy: str = Field(sa_type=Text)
+    raised_at: int = Field(sa_type=Micros)
+    told_at: int = Field(sa_type=Micros)
+    reminders: int = 0
+    resolved_at: int | None = Field(default=None, sa_type=Micros)
+
+
+class AlertNotice(_Base, table=True):
+    """What one channel has to tell of a warning: at `due_at`, null when that is done with, told or given up.
+
+    Those with the same `message` went out together at `sent_at`.
+    """
+
+    __tablename__ = "alert_notice"
+    __table_args__ = (
+        _partial("ix_alert_notice_due_at", "due_at", where="due_at IS NOT NULL"),
+        _partial("ix_alert_notice_sent_at", "sent_at", where="sent_at IS NOT NULL"),
+    )
+
+    id: int | None = Field(default=None, sa_type=_Serial, primary_key=True)
+    channel: str = Field(sa_type=Ident)
+    kind: str = Field(sa_type=Text)
+    rule: str = Field(sa_type=Text)
+    subject: str = Field(sa_type=Text)
+    summary: str = Field(sa_type=Text)
+    remedy: str = Field(sa_type=Text)
+    raised_at: int = Field(sa_type=Micros)
+    at: int = Field(sa_type=Micros)
+    tries: int = 0
+    due_at: int | None = Field(default=None, sa_type=Micros)
+    sent_at: int | None = Field(default=None, sa_type=Micros)
+    message: int | None = Field(default=None, sa_type=BigInteger)
+    problem: str = Field(default="", sa_type=Text)
+
+
 class Meta(_Base, table=True):
-    """Single values: `catalog` (its `number` changes with every definition), `instance` (its `text` is a secret)."""
+    """Single values: `catalog` (its `number` changes with every definition), `instance` (its `text` is a secret),
+    `alerts` (its `text` is who looks after warnings, until `number`)."""
 
     __tablename__ = "meta"
 
@@ -319,4 +367,4 @@ webhook, webhook_revision = _table(Webhook), _table(WebhookRevision)
 delivery, payload, attempt = _table(Delivery), _table(Payload), _table(Attempt)
 ledger, status_change, reply, replay = _table(Ledger), _table(StatusChange), _table(Reply), _table(Replay)
 api_key, refusal_count, unknown_path, meta = _table(ApiKey), _table(RefusalCount), _table(UnknownPath), _table(Meta)
-audit = _table(Audit)
+audit, alert, alert_notice = _table(Audit), _table(Alert), _table(AlertNotice)

@@ -117,6 +117,7 @@ async def _run(settings: Settings, project: Path, reload: bool, outside: Mapping
             webhooks=await receiver_api.webhooks(),
             behind_seconds=await receiver_api.behind_seconds(),
             cwd=Path.cwd(),
+            warnings=await receiver_api.warnings(),
         )
         title = f"Running, but without: {', '.join(failed)} (see above)" if failed else "Everything runs"
         terminal.panel(title, whereabouts(running), next_steps(running))

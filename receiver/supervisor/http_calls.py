@@ -122,6 +122,13 @@ class ReceiverApi:
         except (httpx.HTTPError, KeyError, ValueError):
             return 0.0
 
+    async def warnings(self) -> int:
+        """How many warnings are raised; none when the receiver does not say."""
+        try:
+            return len((await self._call("GET", "/alerts")).raise_for_status().json()["items"])
+        except (httpx.HTTPError, KeyError, ValueError):
+            return 0
+
     async def _call(
         self, method: str, path: str, *, content: Mapping[str, Any] | None = None, key: str | None = None
     ) -> httpx.Response:

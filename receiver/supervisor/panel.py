@@ -39,6 +39,9 @@ class Running:
     behind_seconds: float = 0.0
     """Since when the first delivery has waited that was accepted and not handed over yet."""
 
+    warnings: int = 0
+    """How many are raised."""
+
 
 def whereabouts(running: Running) -> Text:
     """Where everything is: lines of `label  value`."""
@@ -53,6 +56,9 @@ def whereabouts(running: Running) -> Text:
     rows.append(("Logs", f"{_short(running.logs, running)}/"))
     if running.behind_seconds >= _WORTH_TELLING_SECONDS:
         rows.append(("Queue", f"behind by {running.behind_seconds:.0f} s: deliveries of before are handed over now"))
+    if running.warnings:
+        raised = "1 is" if running.warnings == 1 else f"{running.warnings} are"
+        rows.append(("Warnings", f"{raised} raised: webhooks alerts"))
     return Text("\n").join(Text(f"{label:<11}", style="bold") + Text(value) for label, value in rows)
 
 

@@ -37,6 +37,8 @@ class Action(StrEnum):
     KEY_REVOKE = "key.revoke"
     DELIVERY_REPLAY = "delivery.replay"
     DELIVERY_DISCARD = "delivery.discard"
+    ALERT_TEST = "alert.test"
+    ALERT_AUTOMATION = "alert.automation"
 
 
 @dataclass(frozen=True, kw_only=True)

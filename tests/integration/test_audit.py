@@ -56,6 +56,9 @@ async def test_every_route_that_changes_something_is_entered_and_no_other(api: A
             await writer.post("/webhooks/shop/discard"),
             await writer.delete("/webhooks/shop"),
             await admin.put("/webhooks/coded", json=OPEN, params={"origin": "code"}),
+            await writer.post("/alerts/test"),
+            await admin.put("/alerts/automation", json={"notify": "slack-webhook/team", "dry_run": True}),
+            await admin.put("/alerts/automation", json={"notify": "slack-webhook/team"}),
             await admin.post("/keys", json={"name": "ci", "expires": "1d"}),
         ]
         made = calls[-1].json()
@@ -78,6 +81,8 @@ async def test_every_route_that_changes_something_is_entered_and_no_other(api: A
         ("delivery.discard", "shop", "write", "api"),
         ("webhook.delete", "shop", "write", "api"),
         ("webhook.create", "coded", "admin", "code"),
+        ("alert.test", "", "write", "api"),
+        ("alert.automation", "a-1", "admin", "api"),
         ("key.create", made["id"], "admin", "api"),
         ("key.revoke", made["id"], "admin", "api"),
     ]

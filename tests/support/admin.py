@@ -19,6 +19,9 @@ from starlette.types import Receive, Scope, Send
 
 from receiver.admin.api import admin_router
 from receiver.admin.services import AdminServices
+from receiver.alerts.book import Alert
+from receiver.alerts.courier import Tried
+from receiver.alerts.desk import ChannelState
 from receiver.checks.finding import Finding
 from receiver.contract.definition import WebhookDefinition, parse_definition
 from receiver.contract.errors import WebhooksError
@@ -43,6 +46,32 @@ from tests.support.waiting import wait_until
 
 
 @dataclass
+class Warnings:
+    """Warnings as they are told; the block `slack-webhook/team` is the only one there is."""
+
+    raised: list[Alert] = field(default_factory=list)
+    problem: str = ""
+    made: list[str] = field(default_factory=list)
+
+    async def listed(self, *, over: bool) -> list[Alert]:
+        return [alert for alert in self.raised if over or alert.resolved_at is None]
+
+    async def channels(self) -> list[ChannelState]:
+        return [ChannelState(name="url", problem=self.problem)]
+
+    async def test(self, now: datetime) -> list[Tried]:
+        return [Tried(channel="url", problem=self.problem)]
+
+    async def automation(
+        self, *, block: str | None, deployment: str | None, save: bool
+    ) -> tuple[str | None, dict[str, Any]]:
+        if block != "slack-webhook/team":
+            raise WebhooksError(f"Prefect has no {block or deployment}")
+        self.made += [block] if save else []
+        return ("a-1" if save else None), {"name": "Webhooks: warnings"}
+
+
+@dataclass
 class Outside:
     """What is beyond the admin API: Prefect and the ingress. `kept` are the blocks that were written."""
 
@@ -55,6 +84,7 @@ class Outside:
             status=202, headers=[("webhook-delivery-id", "d-1")], body=b'{"status":"queued"}'
         )
     )
+    alerts: Warnings = field(default_factory=Warnings)
     findings: list[Finding] = field(default_factory=list)
     refreshed: int = 0
     runs: dict[str, RunReport] = field(default_factory=dict)
@@ -152,6 +182,7 @@ async def admin_api(home: Path) -> AsyncIterator[AdminApi]:
             queued=lambda: None,
             now=lambda: datetime.now(UTC),
             base_url="http://receiver.test",
+            alerts=outside.alerts,
             prefect_ui_url="http://prefect.test",
         )
         made = {scope: (await keys.create(scope, scope, BY, services.now()))[1] for scope in ("read", "write", "admin")}

@@ -88,6 +88,17 @@ class Handshake:
     confirm: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class SwitchOff:
+    """When a sender stops calling whoever does not answer 2xx: after so many failures in a row, or once their share
+    within an hour is above `share`. `then` says what it does; `source` is where that is written."""
+
+    in_a_row: int | None = None
+    share: float | None = None
+    then: str
+    source: str
+
+
 Strength = Literal["signed", "secret", "identifier", "none"]
 """What a scheme proves: the body is the sender's own; the sender knows a secret; no more than a name that others may
 know too; nothing."""
@@ -125,6 +136,8 @@ class Scheme(ABC):
     default_max_body: ClassVar[int | None] = None
     hold_invalid: ClassVar[bool] = False
     """Whether `on_invalid` defaults to `hold` (senders that would switch us off when they are refused)."""
+    switch_off: ClassVar[SwitchOff | None] = None
+    """When this sender stops calling; None where that is not known."""
     answer_deadline: ClassVar[float | None] = None
     """Seconds in which a synchronous webhook answers, a little less than this sender waits."""
     event_id: ClassVar[str | None] = None

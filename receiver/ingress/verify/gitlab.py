@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from receiver.ingress.request import RawRequest
 from receiver.ingress.verify.api_key import ApiKey
-from receiver.ingress.verify.base import Carriers, Scheme, Secrets, Verified
+from receiver.ingress.verify.base import Carriers, Scheme, Secrets, SwitchOff, Verified
 from receiver.ingress.verify.hmac_signature import HmacScheme
 from receiver.ingress.verify.options import SchemeOptions, read_options
 
@@ -57,6 +57,11 @@ class GitLab(Scheme):
     options_model = GitLabOptions
     answer_deadline = 9
     hold_invalid = True
+    switch_off = SwitchOff(
+        in_a_row=4,
+        then="disables the webhook, for longer each time, and after 40 for good",
+        source="https://docs.gitlab.com/user/project/integrations/webhooks/#auto-disabled-webhooks",
+    )
     event_id = "{{$context.headers.idempotency-key}}"
 
     def __init__(self, options: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from receiver.ingress.request import RawRequest
-from receiver.ingress.verify.base import Carriers, Handshake, Scheme, Secrets, Verified
+from receiver.ingress.verify.base import Carriers, Handshake, Scheme, Secrets, SwitchOff, Verified
 from receiver.ingress.verify.handshakes import Greeting
 from receiver.ingress.verify.hmac_options import HmacOptions
 from receiver.ingress.verify.hmac_signature import HmacScheme
@@ -40,6 +40,7 @@ class Preset:
     body_credentials: frozenset[str] = frozenset()
     kind_header: str | None = None
     handshake: Greeting | None = None
+    switch_off: SwitchOff | None = None
 
     @property
     def id_signed(self) -> bool:
@@ -112,5 +113,6 @@ def scheme_of(preset: Preset) -> type[Scheme]:
         "answer_deadline": preset.answer_deadline,
         "default_max_body": preset.max_body,
         "hold_invalid": True,
+        "switch_off": preset.switch_off,
     }
     return type(f"{preset.name.title().replace('-', '')}Scheme", (PresetScheme,), attributes)

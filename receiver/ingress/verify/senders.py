@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from receiver.ingress.verify.base import Scheme
+from receiver.ingress.verify.base import Scheme, SwitchOff
 from receiver.ingress.verify.handshakes import (
     Greeting,
     dropbox_challenge,
@@ -132,6 +132,11 @@ PRESETS: tuple[Preset, ...] = (
         event_id="{{$context.headers.x-shopify-webhook-id}}",
         kind_header="x-shopify-topic",
         answer_deadline=4,
+        switch_off=SwitchOff(
+            in_a_row=8,
+            then="removes the subscription where the Admin API made it",
+            source="https://shopify.dev/docs/apps/build/webhooks/troubleshoot",
+        ),
     ),
     Preset(
         name="woocommerce",
@@ -140,6 +145,11 @@ PRESETS: tuple[Preset, ...] = (
         setup="The secret must not be left empty.",
         signature={"header": "X-WC-Webhook-Signature", "encoding": "base64"},
         handshake=Greeting(about="the form `webhook_id=N`, unsigned", answer=woocommerce_ping, signed=False),
+        switch_off=SwitchOff(
+            in_a_row=5,
+            then="disables the webhook",
+            source="https://woocommerce.com/document/webhooks/",
+        ),
     ),
     Preset(
         name="square",
@@ -209,6 +219,11 @@ PRESETS: tuple[Preset, ...] = (
         handshake=Greeting(about="`url_verification`", answer=slack_challenge),
         answer_deadline=2.5,
         content_types=("application/json", "application/x-www-form-urlencoded"),
+        switch_off=SwitchOff(
+            share=0.95,
+            then="disables the app's event subscriptions",
+            source="https://api.slack.com/events/app_rate_limited",
+        ),
     ),
     Preset(
         name="zoom",

@@ -4,50 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword
+from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 from pydantic import SecretStr, ValidationError
 
 from blocks import Smtp
 from blocks.errors import Failed, TryAgain
 from tests.support.certificates import self_signed, server_tls
-
-
-class Mailbox:
-    """What a mail server took, and what it says to whom."""
-
-    def __init__(self, answers: dict[str, str] | None = None, after_data: str = "250 taken") -> None:
-        self.envelopes: list[Envelope] = []
-        self.answers = answers or {}
-        self.after_data = after_data
-
-    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802 (aiosmtpd's name)
-        answer = self.answers.get(address, "250 ok")
-        if answer.startswith("250"):
-            envelope.rcpt_tos.append(address)
-        return answer
-
-    async def handle_DATA(self, server, session, envelope):  # noqa: N802 (aiosmtpd's name)
-        self.envelopes.append(envelope)
-        return self.after_data
-
-
-@contextmanager
-def mail_server(mailbox: Mailbox, port: int, **options: Any) -> Iterator[int]:
-    controller = Controller(mailbox, hostname="127.0.0.1", port=port, **options)
-    controller.start()
-    try:
-        yield port
-    finally:
-        controller.stop()
+from tests.support.mail import Mailbox, mail_server
 
 
 @pytest.fixture(scope="module")

@@ -178,11 +178,11 @@ CASES: dict[str, tuple[Situation, Code, Level, str, str]] = {
         *(Code.POOL_LIMIT_ZERO, ERROR, "work pool webhooks", "prefect work-pool clear-concurrency-limit webhooks"),
     ),
     "the admin API in public": (
-        with_receiver(public_url="https://hooks.example.com"),
+        with_receiver(public_url="https://hooks.example.com", warns=True),
         *(Code.ADMIN_NOT_APART, WARNING, "receiver", "/api/webhooks/"),
     ),
     "a public address without TLS": (
-        with_receiver(public_url="http://hooks.example.com", admin_apart=True),
+        with_receiver(public_url="http://hooks.example.com", admin_apart=True, warns=True),
         *(Code.PUBLIC_URL_PLAIN, WARNING, "receiver", "WEBHOOKS_PUBLIC_URL=https://hooks.example.com"),
     ),
     "Prefect's clock": (
@@ -251,7 +251,7 @@ def test_where_everything_works_each_subject_says_so_once():
         with_pool(concurrency_limit=1),
         with_inbox(waiting=3, oldest_due_at=NOW - timedelta(seconds=59)),
         with_inbox(troubled={"another": Troubled(held=1, dead=1)}),
-        with_receiver(public_url="http://localhost:8000", admin_apart=True),
+        with_receiver(public_url="http://localhost:8000", admin_apart=True, warns=True),
         with_deployment(pool=None, queue=None),
     ],
 )

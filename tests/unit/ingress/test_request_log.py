@@ -38,6 +38,6 @@ async def test_lines_of_one_round_of_the_loop_are_written_together_and_in_order(
 
 async def test_each_line_is_counted_with_its_fields():
     counted: list[dict[str, object]] = []
-    log = RequestLog(io.StringIO(), counted.append)
+    log = RequestLog(io.StringIO(), [counted.append])
     log.write(received_at=datetime(2026, 1, 1, tzinfo=UTC), webhook="orders", status="rejected", reason="filtered")
     assert counted == [{"webhook": "orders", "status": "rejected", "reason": "filtered"}]

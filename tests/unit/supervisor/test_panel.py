@@ -68,6 +68,11 @@ def test_an_admin_api_with_a_port_of_its_own_is_named() -> None:
     assert "http://127.0.0.1:9000" in whereabouts(running(admin_url="http://127.0.0.1:9000")).plain
 
 
+def test_warnings_that_are_raised_are_counted() -> None:
+    assert "2 are raised: webhooks alerts" in whereabouts(running(warnings=2)).plain
+    assert "Warnings" not in whereabouts(running()).plain
+
+
 def test_what_is_to_be_pasted_stands_alone_on_its_line() -> None:
     lines = next_steps(running()).plain.splitlines()
     assert try_line([OPEN], BASE) in lines
