@@ -122,8 +122,10 @@ class Gatherer:
                 self._read[key] = _Read(latest[key], answers, last_verified_at, fresh)
 
     async def _silences(self, keys: Sequence[str], now: datetime) -> dict[str, Silence]:
+        last = {key: at for key in keys if (read := self._read.get(key)) and (at := read.last_verified_at)}
+
         def look(connection: Connection) -> dict[str, Silence]:
-            found = ((key, _silence(connection, key, now)) for key in keys if key in self._read)
+            found = ((key, _silence(connection, key, at, now)) for key, at in last.items() if at < now)
             return {key: silence for key, silence in found if silence is not None}
 
         return await self.database.read(look)
@@ -194,9 +196,9 @@ def _network(address: str) -> str:
         return address
 
 
-def _silence(connection: Connection, key: str, now: datetime) -> Silence | None:
-    last_at, first_at = vital_signs.last_traffic(connection, key), vital_signs.first_traffic(connection, key)
-    if last_at is None or first_at is None or last_at >= now:
+def _silence(connection: Connection, key: str, last_at: datetime, now: datetime) -> Silence | None:
+    first_at = vital_signs.first_traffic(connection, key)
+    if first_at is None:
         return None
     counts = (
         vital_signs.traffic(connection, key, since, until, ENOUGH) for since, until in stretches(last_at, now, first_at)

@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from receiver.contract.reasons import Reason
+from receiver.deliveries import claims
 from receiver.deliveries.lifecycle import Status
-from receiver.storage.tables import attempt, delivery, webhook
+from receiver.storage.tables import delivery, webhook
 from receiver.storage.values import first_id, from_micros, maybe_from_micros, to_micros
 
 ANSWERS = 100
@@ -63,7 +64,7 @@ def answers(connection: Connection, key: str) -> list[AnsweredRequest]:
 def last_traffic(connection: Connection, key: str) -> datetime | None:
     """When the last request came that was not refused; None where there was none, or only refused ones for long."""
     some = _first(_of(key), _SCANNED, delivery.c.id.desc())
-    query = select(some.c.received_at).where(some.c.status != _REFUSED).order_by(some.c.id.desc()).limit(1)
+    query = select(func.max(some.c.received_at)).where(some.c.status != _REFUSED)
     return maybe_from_micros(connection.execute(query).scalar_one_or_none())
 
 
@@ -107,8 +108,8 @@ def troubled_since(connection: Connection, since: datetime) -> dict[str, tuple[i
 
 def oldest_due(connection: Connection, now: datetime) -> datetime | None:
     """Since when the first is due of what waits for its hand-over and is in nobody's hands."""
-    query = select(func.min(attempt.c.due_at)).where(attempt.c.due_at <= to_micros(now))
-    return maybe_from_micros(connection.execute(query).scalar_one_or_none())
+    first = min(claims.oldest(connection).values(), default=None)
+    return None if first is None or first > to_micros(now) else from_micros(first)
 
 
 def _of(key: str) -> ColumnElement[bool]:

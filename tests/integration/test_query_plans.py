@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from receiver.contract.reasons import Reason
-from receiver.deliveries import batches, claims, follow, ledger, order, reads, replays, search, stats
+from receiver.deliveries import batches, claims, follow, ledger, order, reads, replays, search, stats, vital_signs
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.records import DeliveryFilter
 from receiver.storage import Database
@@ -41,6 +41,13 @@ QUESTIONS: dict[str, Callable[[Connection], Any]] = {
     "missing deployments": claims.missing_deployments,
     "backlog": lambda c: claims.backlog(c, 1),
     "behind": claims.oldest,
+    "latest of each webhook": lambda c: vital_signs.latest_ids(c, ["w"]),
+    "answers": lambda c: vital_signs.answers(c, "w"),
+    "traffic": lambda c: vital_signs.traffic(c, "w", NOW, NOW, 5),
+    "last traffic": lambda c: vital_signs.last_traffic(c, "w"),
+    "first traffic": lambda c: vital_signs.first_traffic(c, "w"),
+    "answers of an hour": lambda c: vital_signs.answered_since(c, "w", NOW),
+    "held and dead of a day": lambda c: vital_signs.troubled_since(c, NOW),
     "get": lambda c: reads.get(c, "x"),
     "request": lambda c: reads.request(c, "x"),
     "stats": lambda c: reads.stats(c, "orders"),

@@ -185,6 +185,10 @@ CASES: dict[str, tuple[Situation, Code, Level, str, str]] = {
         with_receiver(public_url="http://hooks.example.com", admin_apart=True, warns=True),
         *(Code.PUBLIC_URL_PLAIN, WARNING, "receiver", "WEBHOOKS_PUBLIC_URL=https://hooks.example.com"),
     ),
+    "warnings that nobody hears": (
+        with_receiver(public_url="https://hooks.example.com", admin_apart=True),
+        *(Code.WARNS_NOBODY, WARNING, "receiver", "webhooks alerts --test"),
+    ),
     "Prefect's clock": (
         with_prefect(clock_ahead=-61.0),
         *(Code.CLOCK_SKEW, WARNING, "Prefect", "timedatectl"),
