@@ -18,7 +18,10 @@ from receiver.prefect_gateway import PrefectUnavailable
 from receiver.webhooks.audit import Action
 from receiver.webhooks.keys import Scope
 
-_Name = Annotated[str, StringConstraints(pattern=r"^[^/\s\x00]{1,200}/[^/\x00]{1,200}$")]
+_Block = Annotated[str, StringConstraints(pattern="^[a-z0-9-]{1,200}/[a-z0-9-]{1,200}$")]
+_Deployment = Annotated[
+    str, StringConstraints(pattern=r"^[^/\x00-\x1f\x7f-\x9f]{1,200}/[^/\x00-\x1f\x7f-\x9f]{1,200}$")
+]
 
 
 class AlertView(BaseModel):
@@ -74,8 +77,8 @@ class WantedAutomation(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"notify": "slack-webhook/team"}]})
 
-    notify: _Name | None = Field(default=None, description="A notification block: `slack-webhook/team`.")
-    deployment: _Name | None = Field(
+    notify: _Block | None = Field(default=None, description="A notification block: `slack-webhook/team`.")
+    deployment: _Deployment | None = Field(
         default=None, description="A deployment, `flow/name`, that is started with the parameter `alert`."
     )
     dry_run: bool = Field(default=False, description="Whether it is only to be shown.")
