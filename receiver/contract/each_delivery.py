@@ -15,6 +15,7 @@ from receiver.contract import fetch
 from receiver.contract.batching import Batch, DeliveriesFailed
 from receiver.contract.context import Context, PendingContext
 from receiver.contract.envelope import belongs_to, decode_batch, decode_document
+from receiver.contract.expiry import too_late
 from receiver.contract.flow_parameters import batch_parameters, resolved_hints, resolved_signature
 from receiver.contract.model import WebhookDefinition
 
@@ -36,6 +37,8 @@ def wrap_for_many(function: Callable[..., Any], definition: WebhookDefinition, a
         async def wrapped(*args: Any, **kwargs: Any) -> Any:
             bound, given = requests(args, kwargs)
             contexts = [_whole(one, await fetch.fetch(*address_of(one))) if _pends(one) else one for one in given]
+            if (cancelled := too_late(contexts)) is not None:
+                return cancelled
             if at_once:
                 bound.arguments[name] = Batch(contexts)
                 return await function(*bound.args, **bound.kwargs)
@@ -50,6 +53,8 @@ def wrap_for_many(function: Callable[..., Any], definition: WebhookDefinition, a
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             bound, given = requests(args, kwargs)
             contexts = [_whole(one, fetch.fetch_blocking(*address_of(one))) if _pends(one) else one for one in given]
+            if (cancelled := too_late(contexts)) is not None:
+                return cancelled
             if at_once:
                 bound.arguments[name] = Batch(contexts)
                 return function(*bound.args, **bound.kwargs)

@@ -27,6 +27,7 @@ SYNC_RESPONSE_ROOTS = RESPONSE_ROOTS | {"result"}
 MAX_TIMEOUT = 120.0
 MAX_BATCH = 1000
 MIN_AGE, MAX_AGE = timedelta(hours=1), timedelta(days=3650)
+MIN_EXPIRES, MAX_EXPIRES = timedelta(seconds=1), timedelta(days=30)
 MAX_ORIGINS = 100
 MAX_BATCH_WAIT = timedelta(hours=1)
 
@@ -153,6 +154,14 @@ def check_age(value: Any) -> Any:
     if not isinstance(age, timedelta) or not MIN_AGE <= age <= MAX_AGE:
         raise ValueError("is a duration from 1h to 3650d, e.g. '30d'")
     return age
+
+
+def check_expires(value: Any) -> Any:
+    """How late something may begin."""
+    late = parse_duration(value) if isinstance(value, str) else value
+    if not isinstance(late, timedelta) or not MIN_EXPIRES <= late <= MAX_EXPIRES:
+        raise ValueError("is a duration from 1s to 30d, e.g. '10m'")
+    return late
 
 
 def check_deduplicate(value: Any) -> Any:

@@ -161,6 +161,10 @@ class WebhookDefinition(_Frozen):
         default="fail",
         description="What follows when a run's process dies: `crashed`, or up to three more runs (at least once).",
     )
+    expires: (
+        Annotated[timedelta, BeforeValidator(fields.check_expires), PlainSerializer(format_duration, return_type=str)]
+        | None
+    ) = Field(default=None, description="How late a run may begin, e.g. `10m`; later the delivery is not run.")
     max_body: Annotated[int, BeforeValidator(fields.check_size)] | None = Field(
         default=None, description="Largest body in bytes or as `1MiB`; at most 25 MiB."
     )

@@ -65,6 +65,7 @@ class Reason(StrEnum):
     HANDOVER_REFUSED = "handover_refused"
     RUN_MISSING = "run_missing"
     DISCARDED = "discarded"
+    EXPIRED = "expired"
 
     # the answer
     BAD_REPLY = "bad_reply"

@@ -13,6 +13,7 @@ from receiver.contract.context import Context, PendingContext
 from receiver.contract.each_delivery import address_of, wrap_for_many
 from receiver.contract.envelope import belongs_to, decode_document, decode_envelope, is_envelope
 from receiver.contract.errors import DefinitionError
+from receiver.contract.expiry import too_late
 from receiver.contract.flow_parameters import check_filled, context_parameters, resolved_hints, resolved_signature
 from receiver.contract.model import WebhookDefinition
 from receiver.contract.parse import generate_key, parse_definition
@@ -83,6 +84,8 @@ def _wrap(function: Callable[..., Any], definition: WebhookDefinition) -> Callab
             bound, pending = arguments(args, kwargs)
             if pending:
                 _fill(bound, pending[0], await fetch.fetch(*address_of(pending[0])))
+            if (cancelled := too_late(_contexts(bound))) is not None:
+                return cancelled
             with caller_of(_caller(bound, definition)) as answer:
                 result = await function(*bound.args, **bound.kwargs)
                 answer(result)
@@ -95,6 +98,8 @@ def _wrap(function: Callable[..., Any], definition: WebhookDefinition) -> Callab
             bound, pending = arguments(args, kwargs)
             if pending:
                 _fill(bound, pending[0], fetch.fetch_blocking(*address_of(pending[0])))
+            if (cancelled := too_late(_contexts(bound))) is not None:
+                return cancelled
             with caller_of(_caller(bound, definition)) as answer:
                 result = function(*bound.args, **bound.kwargs)
                 answer(result)
@@ -109,12 +114,16 @@ def _wrap(function: Callable[..., Any], definition: WebhookDefinition) -> Callab
 
 def _caller(bound: inspect.BoundArguments, definition: WebhookDefinition) -> Caller | None:
     """Whoever waits for this run: its context knows, and where the flow takes none, the run itself."""
-    context = next((value for value in bound.arguments.values() if isinstance(value, Context)), None)
+    context = next(iter(_contexts(bound)), None)
     if context is None:
         return caller_of_this_run(definition.key) if definition.mode == "sync" else None
     if context.document.get("mode") != "sync":
         return None
     return Caller(context.delivery_id, context.attempt)
+
+
+def _contexts(bound: inspect.BoundArguments) -> list[Context]:
+    return [value for value in bound.arguments.values() if isinstance(value, Context)]
 
 
 def _fill(bound: inspect.BoundArguments, pending: PendingContext, text: bytes) -> None:

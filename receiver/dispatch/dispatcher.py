@@ -165,7 +165,7 @@ class Dispatcher:
             await self._again(claim, backoff(claim.tries, _jitter()), str(error), healthy)
             return
         except Unusable as error:
-            await self._give_up(claim, error.reason, error.detail)
+            await self._unusable(claim, error)
             return
         except StoreUnavailable:
             raise
@@ -185,12 +185,27 @@ class Dispatcher:
                 self._deployments.forget(claim.deployment)
                 await self._give_up(claim, reason, detail)
 
+    async def _unusable(self, claim: Claim, error: Unusable) -> None:
+        """Give it up; but what has expired may have got its run in a hand-over whose answer was lost."""
+        if error.reason is Reason.EXPIRED and claim.tries > 1:
+            try:
+                found = await self._orchestrator.find_run(_idempotency_key(claim))
+            except PrefectUnavailable as unavailable:
+                healthy = await self._is_healthy(str(unavailable))
+                await self._again(claim, backoff(claim.tries, _jitter()), str(unavailable), healthy)
+                return
+            if found is not None:
+                await self._inbox.handed_over(claim, found, _now())
+                await self._on_started(found)
+                return
+        await self._give_up(claim, error.reason, error.detail)
+
     async def _create_run(self, claim: Claim, deployment_id: str, parameters: Mapping[str, Any]) -> Handover:
         began = time.monotonic()
         handover = await self._orchestrator.create_run(
             deployment_id,
             parameters=parameters,
-            idempotency_key=f"{claim.delivery_id}:{claim.attempt}",
+            idempotency_key=_idempotency_key(claim),
             name=_run_name(claim),
             # A batch's members are not among its tags: each of them would be in every event of the run.
             tags=(f"webhook:{claim.webhook}", *([] if claim.batch_id else [f"delivery:{claim.delivery_id}"])),
@@ -232,7 +247,8 @@ class Dispatcher:
         return self._alone[attempt]
 
     async def _give_up(self, claim: Claim, reason: Reason, detail: str) -> None:
-        log.error("delivery %s is dead: %s, %s", claim.delivery_id, reason, detail)
+        level = logging.WARNING if reason is Reason.EXPIRED else logging.ERROR
+        log.log(level, "delivery %s is dead: %s, %s", claim.delivery_id, reason, detail)
         await self._inbox.give_up(claim, reason, detail, _now())
         for delivery_id, _ in claim.members:
             self._on_dead(delivery_id)
@@ -259,6 +275,10 @@ class Dispatcher:
                         self.notify()
             except (PrefectUnavailable, StoreUnavailable) as error:
                 log.debug("deliveries without a deployment are looked at later: %s", error)
+
+
+def _idempotency_key(claim: Claim) -> str:
+    return f"{claim.delivery_id}:{claim.attempt}"
 
 
 def _run_name(claim: Claim) -> str:

@@ -28,6 +28,8 @@ class Orchestrator(Protocol):
         scheduled_at: datetime | None = None,
     ) -> Handover: ...
 
+    async def find_run(self, idempotency_key: str) -> str | None: ...
+
     async def read_states(self, flow_run_ids: Sequence[str]) -> list[PrefectState]: ...
 
     def states(self) -> AsyncGenerator[PrefectState, None]: ...
@@ -46,6 +48,7 @@ class RecordingOrchestrator:
     asked: list[dict[str, Any]] = field(default_factory=list)
     run_states: dict[str, PrefectState] = field(default_factory=dict)
     is_healthy: bool = True
+    found: dict[str, str] = field(default_factory=dict)
     probes: int = 0
 
     async def healthy(self) -> bool:
@@ -82,6 +85,9 @@ class RecordingOrchestrator:
                 raise answer
             return answer
         return Handover(outcome=Outcome.EXISTS if seen else Outcome.CREATED, flow_run_id=f"run-of-{idempotency_key}")
+
+    async def find_run(self, idempotency_key: str) -> str | None:
+        return self.found.get(idempotency_key)
 
     async def read_states(self, flow_run_ids: Sequence[str]) -> list[PrefectState]:
         return [self.run_states[run_id] for run_id in flow_run_ids if run_id in self.run_states]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from receiver.contract.envelope import encode_document, render_batch, render_parameters
 from receiver.contract.errors import DefinitionError, Unusable
+from receiver.contract.expiry import expires_at
 from receiver.contract.parse import parse_definition
 from receiver.contract.reasons import Reason
 from receiver.contract.templates import Template
@@ -30,6 +32,7 @@ class _Definition:
     scheme: str
     batched: bool
     by_reference: bool
+    expires: timedelta | None
 
 
 class StoredContexts:
@@ -41,12 +44,20 @@ class StoredContexts:
         self._known: dict[tuple[str, int], _Definition] = {}
 
     async def parameters(self, claim: Claim) -> dict[str, Any]:
-        """The parameters of an attempt's run; raises `Unusable`."""
+        """The parameters of an attempt's run; raises `Unusable`, also when all that it is for has expired."""
         definition = await self._definition(claim.webhook, claim.revision)
         requests = await self._deliveries.requests(claim.members)
+        _refuse_expired(claim, requests, definition.expires)
         documents = [
             (
-                *document_of(request, attempt, definition.mode, definition.scheme, always=definition.by_reference),
+                *document_of(
+                    request,
+                    attempt,
+                    definition.mode,
+                    definition.scheme,
+                    always=definition.by_reference,
+                    expires=definition.expires,
+                ),
                 request.id,
                 attempt,
             )
@@ -73,11 +84,11 @@ class StoredContexts:
         request = await self._deliveries.request(delivery_id, attempt)
         if request is None:
             return None
-        mode, scheme = "async", "unknown"
+        mode, scheme, expires = "async", "unknown", None
         with suppress(Unusable):
             definition = await self._definition(request.webhook, request.revision)
-            mode, scheme = definition.mode, definition.scheme
-        return encode_document(document_of(request, attempt, mode, scheme)[0]).encode()
+            mode, scheme, expires = definition.mode, definition.scheme, definition.expires
+        return encode_document(document_of(request, attempt, mode, scheme, expires=expires)[0]).encode()
 
     async def _definition(self, key: str, revision: int) -> _Definition:
         known = self._known.get((key, revision))
@@ -98,9 +109,22 @@ class StoredContexts:
             scheme=parsed.scheme,
             batched=parsed.batch is not None,
             by_reference=parsed.payload == "reference",
+            expires=parsed.expires,
         )
         self._known[key, revision] = known
         return known
+
+
+def _refuse_expired(claim: Claim, requests: Sequence[StoredRequest | None], expires: timedelta | None) -> None:
+    until = [
+        expires_at(request.received_at, attempt, expires)
+        for request, (_, attempt) in zip(requests, claim.members, strict=True)
+        if request is not None
+    ]
+    known = [moment for moment in until if moment is not None]
+    if known and len(known) == len(until) and max(known) < datetime.now(UTC):
+        detail = f"it was to begin by {max(known).isoformat(timespec='seconds')}, and was not handed over by then"
+        raise Unusable(Reason.EXPIRED, detail)
 
 
 def judge_again(
@@ -126,11 +150,17 @@ def judge_again(
 
 
 def document_of(
-    request: StoredRequest, attempt: int, mode: str, scheme: str, *, always: bool = False
+    request: StoredRequest,
+    attempt: int,
+    mode: str,
+    scheme: str,
+    *,
+    always: bool = False,
+    expires: timedelta | None = None,
 ) -> tuple[dict[str, Any], bool]:
     """The context document of an attempt, and whether it travels by reference; raises `Unusable` for its body.
 
-    `always`: the webhook lets no request travel otherwise.
+    `always`: the webhook lets no request travel otherwise. `expires`: how late it may begin.
     What was never verified says so: `{"scheme": "github", "secret": null, "unverified": true}`.
     """
     parsed = parse_body(request.content_type or None, request.body)
@@ -150,4 +180,6 @@ def document_of(
         data=parsed.data,
         files=parsed.files,
     )
+    if (until := expires_at(request.received_at, attempt, expires)) is not None:
+        document["expires_at"] = until.isoformat()
     return document, travels_by_reference(len(request.body), parsed.files, always=always)

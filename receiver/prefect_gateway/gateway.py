@@ -12,7 +12,7 @@ from uuid import UUID
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import BlockDocumentCreate, BlockDocumentUpdate
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, FlowRunFilterIdempotencyKey
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.events.clients import get_events_subscriber
@@ -144,6 +144,15 @@ class PrefectGateway:
         return Handover(
             outcome=Outcome.CREATED if created else Outcome.EXISTS, flow_run_id=str(UUID(response.json()["id"]))
         )
+
+    async def find_run(self, idempotency_key: str) -> str | None:
+        """The run that was created under this key; None when there is none. Raises `PrefectUnavailable`."""
+        key = FlowRunFilterIdempotencyKey(any_=[idempotency_key])
+        try:
+            runs = await self._client.read_flow_runs(flow_run_filter=FlowRunFilter(idempotency_key=key), limit=1)
+        except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+            raise PrefectUnavailable(_without_parameters(error)) from None
+        return str(runs[0].id) if runs else None
 
     async def read_states(self, flow_run_ids: Sequence[str]) -> list[PrefectState]:
         """The present states of up to 200 runs; runs that Prefect does not know are left out."""

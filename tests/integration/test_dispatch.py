@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +167,27 @@ async def test_mapped_parameters_reach_the_run_with_their_types(receiver: Runnin
     assert run.parameters == {"customer_id": 7, "text": "Nr. 7"}
     refused = await receiver.http.post("/api/webhooks/mapped", json={"id": {"$ref": "block"}})
     assert refused.status_code == 422
+
+
+async def test_what_is_worthless_when_late_is_dead_when_prefect_comes_too_late_and_runs_when_asked_for_again(
+    receiver: RunningReceiver, prefect: PrefectClient
+):
+    deployment = await make_deployment(prefect)
+    await receiver.define("late", deployment=deployment, state="paused", expires="1s")
+    delivery_id = await send(receiver, "late", n=1)
+    received_at = datetime.fromisoformat((await receiver.delivery(delivery_id))["received_at"])
+    await eventually(lambda: _past(received_at + timedelta(seconds=1.1)), 30, what="it is late")
+    answer = await receiver.admin.patch("/api/admin/webhooks/late", json={"state": "enabled"})
+    assert answer.status_code == 200, answer.text
+    row = await reaches(receiver, delivery_id, "dead")
+    assert row["reason"] == "expired"
+    assert await runs_of(prefect, delivery_id) == []
+    answer = await receiver.admin.post(f"/api/admin/deliveries/{delivery_id}/replay")
+    assert answer.is_success, answer.text
+    await reaches(receiver, delivery_id, "dispatched")
+    [run] = await runs_of(prefect, delivery_id)
+    assert "expires_at" not in json.loads(run.parameters["context"]["json"])
+
+
+async def _past(moment: datetime) -> bool:
+    return datetime.now(UTC) > moment

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import uuid_utils
 
+from receiver.contract.errors import Unusable
+from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.records import Claim, NewDelivery
 from receiver.deliveries.store import DeliveryStore
@@ -67,10 +69,15 @@ async def put(store: DeliveryStore) -> str:
 
 
 @contextlib.asynccontextmanager
-async def dispatching(store: DeliveryStore, prefect: RecordingOrchestrator) -> AsyncIterator[list[str]]:
+async def dispatching(
+    store: DeliveryStore, prefect: RecordingOrchestrator, *, late_from: int = 1000
+) -> AsyncIterator[list[str]]:
+    """`late_from` is the number of the hand-over for which everything has expired."""
     started: list[str] = []
 
     async def parameters(claim: Claim) -> dict[str, Any]:
+        if claim.tries >= late_from:
+            raise Unusable(Reason.EXPIRED, "it was to begin by then")
         return {"n": claim.attempt}
 
     async def on_started(flow_run_id: str) -> None:
@@ -114,6 +121,19 @@ async def test_every_hand_over_of_an_attempt_uses_the_same_key_and_the_same_depl
         await becomes(store, delivery_id, Status.DISPATCHED)
     assert started == ["r1"]
     assert len({(call["idempotency_key"], call["deployment_id"]) for call in prefect.asked}) == 1
+
+
+async def test_what_expired_while_its_hand_over_failed_is_dead_unless_a_lost_answer_left_its_run(
+    store: DeliveryStore,
+):
+    late, lost = [await put(store) for _ in range(2)]
+    prefect = orchestrator(answers={f"{each}:1": [LATER] for each in (late, lost)}, found={f"{lost}:1": "r-lost"})
+    async with dispatching(store, prefect, late_from=2) as started:
+        await becomes(store, late, Status.DEAD)
+        await becomes(store, lost, Status.DISPATCHED)
+    assert started == ["r-lost"]
+    row = await store.get(late)
+    assert row is not None and row.reason is Reason.EXPIRED
 
 
 async def test_one_poisonous_delivery_dies_and_holds_up_no_other(store: DeliveryStore):

@@ -7,7 +7,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from websockets.asyncio.server import ServerConnection, serve
@@ -15,6 +15,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from receiver.prefect_gateway import Handover, Outcome, PrefectGateway
+from tests.support.deployments import make_deployment
 from tests.support.ports import free_port
 from tests.support.prefect import PrefectServer
 
@@ -51,6 +52,14 @@ async def test_a_run_that_is_scheduled_earlier_is_taken_before_those_that_wait(p
             pool.name, scheduled_before=datetime.now(UTC) + timedelta(seconds=5)
         )
     assert [str(each.flow_run.id) for each in due] == [made[2], made[0], made[1]]
+
+
+async def test_a_run_is_found_by_the_key_it_was_created_under(prefect_settings: PrefectServer, prefect: PrefectClient):
+    deployment = await prefect.read_deployment_by_name(await make_deployment(prefect))
+    run = await prefect.create_flow_run_from_deployment(deployment.id, idempotency_key="found:1")
+    async with PrefectGateway() as gateway:
+        assert await gateway.find_run("found:1") == str(run.id)
+        assert await gateway.find_run("found:2") is None
 
 
 async def test_credentials_that_are_refused_are_no_delivery_s_fault(prefect_settings: PrefectServer):

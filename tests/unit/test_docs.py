@@ -45,6 +45,7 @@ WEBHOOKS, NODES, OPERATIONS = (ROOT / "docs" / name for name in ("webhooks.md", 
 NOT_REFUSED = {
     *(Reason.FILTERED, Reason.DUPLICATE, Reason.REPLAYED, Reason.PAUSED),
     *(Reason.DEPLOYMENT_MISSING, Reason.HANDOVER_REFUSED, Reason.RUN_MISSING, Reason.BAD_REPLY, Reason.DISCARDED),
+    Reason.EXPIRED,
 }
 """Reasons of requests that were accepted: no refusal answers them."""
 
