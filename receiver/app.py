@@ -21,6 +21,8 @@ from receiver.alerting import alert_desk, warns
 from receiver.alerts.tally import Tally
 from receiver.approvals import approvals_router
 from receiver.background import kept_running
+from receiver.bodies import Room, Spool
+from receiver.bodies.wiring import open_bodies
 from receiver.checks.at_start import warn_of_version
 from receiver.checks.caller_rules import warnings_of
 from receiver.checks.callers import Callers
@@ -30,6 +32,7 @@ from receiver.contract.definition import WebhookDefinition
 from receiver.contract.errors import DefinitionError
 from receiver.contract.parse import parse_definition
 from receiver.contract.quantities import parse_rate
+from receiver.deliveries.leftovers import Leftovers
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.store import DeliveryStore
 from receiver.deliveries.sweeper import Keeps, Sweeper
@@ -55,6 +58,7 @@ from receiver.ingress.rate_limits import MemoryRates, SharedRates
 from receiver.ingress.remote import RemoteDocuments
 from receiver.ingress.request_log import RequestLog
 from receiver.ingress.sample import SampleSender
+from receiver.ingress.upload import Uploads
 from receiver.ingress.vault import Vault
 from receiver.ingress.webhook import Webhook, broken_webhook, compile_webhook
 from receiver.metrics import Metrics
@@ -70,6 +74,9 @@ from receiver.webhooks.definitions import DefinitionRow, DefinitionStore
 from receiver.webhooks.keys import KeyStore
 
 log = logging.getLogger(__name__)
+
+_SPOOL_SECONDS, _BENCH_SECONDS, _MOST_WAITING = 2.0, 10.0, 128
+"""How long a big body waits for room on disk, and then in memory, and how many of them do."""
 
 
 class _Receiver(FastAPI):
@@ -91,19 +98,26 @@ class _Receiver(FastAPI):
 
 def create_app(settings: Settings) -> FastAPI:
     """The receiver as an ASGI application. Everything opens in its lifespan; making it opens nothing."""
-    limits = settings.limits
+    limits, big = settings.limits, settings.bodies
+    uploads = Uploads(
+        inline=big.body_inline * 1024,
+        spool=Spool(settings.state.home / "spool"),
+        disk=Room(big.body_spool * 2**20, seconds=_SPOOL_SECONDS, most_waiting=_MOST_WAITING),
+        bench=Room(big.body_bench * 2**20, seconds=_BENCH_SECONDS, most_waiting=_MOST_WAITING),
+    )
     endpoint = WebhookEndpoint(
         Capacity(
             max_requests=limits.max_requests,
             body_budget=limits.body_budget * 2**20,
             body_seconds=limits.body_seconds,
-        )
+        ),
+        uploads,
     )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            await _open(app, settings, endpoint, stack)
+            await _open(app, settings, endpoint, uploads, stack)
             yield
 
     app = _Receiver(title="Webhooks for Prefect", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
@@ -113,13 +127,24 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, stack: AsyncExitStack) -> None:
+async def _open(
+    app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, uploads: Uploads, stack: AsyncExitStack
+) -> None:
     database_url = settings.state.database_url.get_secret_value() if settings.state.database_url else None
     database = await asyncio.to_thread(Database.open, database_url, settings.state.home)
     stack.push_async_callback(database.close)
     gateway = await stack.enter_async_context(PrefectGateway())
 
-    deliveries, definitions, keys = DeliveryStore(database), DefinitionStore(database), KeyStore(database)
+    bodies = open_bodies(
+        database,
+        settings.state.home,
+        gateway.read_block,
+        place=settings.bodies.body_storage,
+        inline=uploads.inline,
+        bench=uploads.bench,
+        spool=uploads.spool,
+    )
+    deliveries, definitions, keys = DeliveryStore(database, bodies), DefinitionStore(database), KeyStore(database)
     vault = Vault(gateway, secrets_dir=settings.state.secrets_dir, last_good=LastGood(settings.state.home))
     tickets = Tickets(hashlib.sha256(b"tickets\n" + database.instance_token.encode()).digest())
     catalog = Catalog(definitions.version, _loader(definitions))
@@ -286,6 +311,7 @@ async def _open(app: FastAPI, settings: Settings, endpoint: WebhookEndpoint, sta
         "dispatcher": dispatcher.run,
         "lag": Lag(deliveries.behind).run,
         "warnings": alerts.watch.run,
+        "leftovers": Leftovers(database, bodies).run,
         "sweeper": Sweeper(deliveries, lambda key: _keeps(catalog, key)).run,
         **({"network sets": sets.run} if sources else {}),
     }

@@ -225,6 +225,29 @@ class LimitSettings(BaseSettings):
     )
 
 
+class BodySettings(BaseSettings):
+    """Where big bodies are kept, and how many there may be at the same time."""
+
+    model_config = _CONFIG
+
+    body_storage: str | None = Field(
+        default=None,
+        pattern=r"^(local|database|block:remote-file-system/[a-z0-9][a-z0-9-]{0,99})$",
+        description="Where bodies over `WEBHOOKS_BODY_INLINE` are kept: `local` (the folder `bodies` in the home), "
+        "`database` (the inbox's, in pieces), or `block:remote-file-system/NAME`, a Prefect block for S3, GCS, Azure, "
+        "SFTP, ... Default: `local`; `database` with `WEBHOOKS_DATABASE_URL`.",
+    )
+    body_inline: int = Field(
+        default=256, ge=16, le=1024, description="KiB up to which a body stays in its row of the inbox."
+    )
+    body_bench: int = Field(
+        default=64, ge=1, description="MiB of big bodies that are in memory at the same time, while each is judged."
+    )
+    body_spool: int = Field(
+        default=2048, ge=1, description="MiB of big bodies that wait on disk at the same time, in the home."
+    )
+
+
 class DispatchSettings(BaseSettings):
     """How deliveries are handed over to Prefect and followed."""
 
@@ -265,6 +288,7 @@ class Settings(BaseSettings):
     http: HttpSettings = Field(default_factory=HttpSettings)
     ingress: IngressSettings = Field(default_factory=IngressSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
+    bodies: BodySettings = Field(default_factory=BodySettings)
     dispatch: DispatchSettings = Field(default_factory=DispatchSettings)
     alerts: AlertSettings = Field(default_factory=AlertSettings)
     supervisor: SupervisorSettings = Field(default_factory=SupervisorSettings)

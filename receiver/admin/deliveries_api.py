@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from receiver.admin.delivery_models import DeliverySummaryView, DeliveryView, tell_delivery
-from receiver.admin.download import download
+from receiver.admin.download import download, streamed
 from receiver.admin.guard import BEARER, needs
 from receiver.admin.paging import MOST_ITEMS, Page
 from receiver.admin.problems import Problem, documented
@@ -19,7 +19,7 @@ from receiver.contract.errors import Unusable
 from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.records import DeliveryFilter, StoredRequest
-from receiver.ingress.parse import read_file
+from receiver.ingress.parse import find_file
 from receiver.webhooks.keys import Scope
 
 
@@ -59,7 +59,8 @@ AttemptNumber = Annotated[
     int | None, Query(ge=1, le=1_000_000, description="As this attempt has it; default the latest.")
 ]
 _BYTES: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"*/*": {}}, "description": "The bytes, of the type they were sent as where that is harmless."}
+    200: {"content": {"*/*": {}}, "description": "The bytes, of the type they were sent as where that is harmless."},
+    206: {"content": {"*/*": {}}, "description": "The part of them that `Range` asks for."},
 }
 
 
@@ -97,32 +98,35 @@ def _add_contents(router: APIRouter, services: AdminServices) -> None:
         "/{delivery_id}/body",
         summary="The body's bytes, as a download",
         response_class=Response,
-        responses={**documented(404, 410), **_BYTES},
+        responses={**documented(404, 410, 416), **_BYTES},
         openapi_extra=needs(Scope.READ),
     )
-    async def get_body(delivery_id: DeliveryId, attempt: AttemptNumber = None) -> Response:
-        """As it came, or as it was edited for the attempt."""
+    async def get_body(delivery_id: DeliveryId, asked: Request, attempt: AttemptNumber = None) -> Response:
+        """As it came, or as it was edited for the attempt; a part of it where the request's `Range` asks for one."""
         request = await _stored(services, delivery_id, attempt)
-        return download(request.body, request.content_type, f"{delivery_id}.body")
+        return await download(services.deliveries.content(request), request.content_type, f"{delivery_id}.body", asked)
 
     @router.get(
         "/{delivery_id}/files/{index}",
         summary="An uploaded file, as a download",
         response_class=Response,
-        responses={**documented(404, 410), **_BYTES},
+        responses={**documented(404, 410, 416), **_BYTES},
         openapi_extra=needs(Scope.READ),
     )
     async def get_file(
         delivery_id: DeliveryId,
         index: Annotated[int, Path(ge=0, le=100_000, description="The file's position.")],
+        asked: Request,
         attempt: AttemptNumber = None,
     ) -> Response:
         request = await _stored(services, delivery_id, attempt)
         try:
-            file, data = read_file(request.content_type, request.body, index)
+            async with services.deliveries.whole(request) as whole:
+                file, start, stop = find_file(request.content_type, whole.body, index)
         except (IndexError, Unusable):
             raise Problem(404, f"This delivery has no file {index}.") from None
-        return download(data, file.content_type, file.filename)
+        content = services.deliveries.content(request, start, stop)
+        return await download(content, file.content_type, file.filename, asked)
 
     @router.get(
         "/{delivery_id}/context",
@@ -142,7 +146,7 @@ def _add_contents(router: APIRouter, services: AdminServices) -> None:
             raise Problem(409, f"This request cannot be read: {error}. Its bytes are at .../body.") from None
         if document is None:
             raise _gone()
-        return Response(document, media_type="application/json")
+        return await streamed(document, {"content-type": "application/json"})
 
 
 async def _attempt(services: AdminServices, delivery_id: str, asked: int | None) -> int:

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from receiver.bodies import BodyGone
 from receiver.contract.errors import DefinitionError, WebhooksError
 from receiver.prefect_gateway import PrefectUnavailable
 from receiver.storage import StoreUnavailable
@@ -62,6 +63,10 @@ def problem_from(error: Exception) -> Problem:
             return _from_validation(error.errors())
         case HTTPException():
             return Problem(error.status_code, str(error.detail), headers=error.headers)
+        case BodyGone():
+            return Problem(
+                410, "The body of this delivery is not where it was kept: the inbox was restored without it."
+            )
         case StoreUnavailable() | PrefectUnavailable():
             return Problem(503, str(error), headers={"Retry-After": "5"})
         case ClientDisconnect():

@@ -13,8 +13,9 @@ from typing import Any
 import orjson
 
 from receiver.admin.auth import Principal
-from receiver.admin.problems import Problem
+from receiver.admin.problems import Problem, problem_from
 from receiver.admin.services import AdminServices
+from receiver.bodies import BodyGone
 from receiver.contract.errors import DefinitionError, Unusable
 from receiver.contract.parse import parse_definition
 from receiver.contract.reasons import Reason
@@ -74,9 +75,12 @@ class ReplayDesk:
         name = self.changes.deployment or webhook.deployment
         deployment, rules = await self._deployment(name)
         try:
-            judge_again(webhook, request, found.attempt + 1, self.services.now(), rules)
+            async with self.services.deliveries.whole(request) as whole:
+                judge_again(webhook, whole, found.attempt + 1, self.services.now(), rules)
         except Unusable as error:
             raise Problem(422, f"{error.reason}: {error.detail}", problems=list(error.problems)) from None
+        except BodyGone as gone:
+            raise problem_from(gone) from None
         return NewReplay(
             delivery_id=found.id,
             after=found.attempt,
@@ -93,10 +97,10 @@ class ReplayDesk:
     def _edited(self, request: StoredRequest, webhook: Webhook) -> StoredRequest:
         body = self.changes.body
         if body is None:
-            if len(request.body) < request.body_size:
+            if request.size < request.body_size:
                 raise Problem(
                     409,
-                    f"Only the first {len(request.body) // 1024} KiB of this refused request are kept. Give the whole "
+                    f"Only the first {request.size // 1024} KiB of this refused request are kept. Give the whole "
                     "body with `body`, or ask the sender to send it again.",
                 )
             if not request.verification and request.headers.get("content-encoding", "identity") != "identity":

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from receiver.alerts.book import Alert
 from receiver.alerts.courier import Tried
 from receiver.alerts.desk import ChannelState
+from receiver.bodies.content import Content
 from receiver.checks.finding import Finding
 from receiver.contract.definition import WebhookDefinition
 from receiver.deliveries.store import DeliveryStore
@@ -113,7 +114,7 @@ class AdminServices:
     intake: SampleIntake
     check_definition: Callable[[WebhookDefinition], Awaitable[None]]
     check: Callable[[str | None], Awaitable[Sequence[Finding]]]
-    documents: Callable[[str, int], Awaitable[bytes | None]]
+    documents: Callable[[str, int], Awaitable[Content | None]]
     metrics: Callable[[], Awaitable[bytes]]
     queue: Callable[[], Awaitable[QueueStanding]]
     queued: Callable[[], None]

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, text
 
 from receiver.contract.reasons import Reason
+from receiver.deliveries import kept
 from receiver.deliveries.ledger import Settled, settle_all
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.records import NewDelivery, Stored
@@ -140,7 +141,7 @@ def _count(connection: Connection, place: tuple[int, str, str], more: int) -> in
 
 
 def _store(connection: Connection, arrived: Sequence[Arrived], outcomes: Sequence[Settled]) -> None:
-    deliveries, payloads, attempts = [], [], []
+    deliveries, payloads, attempts, bodies = [], [], [], []
     for one, outcome in zip(arrived, outcomes, strict=True):
         new, now = one.new, to_micros(one.now)
         queued = new.status is Status.QUEUED and outcome.duplicate_of is None
@@ -156,6 +157,8 @@ def _store(connection: Connection, arrived: Sequence[Arrived], outcomes: Sequenc
                 new.body,
             )
         )
+        if new.body_at is not None:
+            bodies.append((new.id, 0, new.body_at))
         if queued:
             deployment = to_text(new.deployment, 500)
             where = (deployment, new.deployment_id, new.flow_id)
@@ -166,6 +169,8 @@ def _store(connection: Connection, arrived: Sequence[Arrived], outcomes: Sequenc
             attempts.append((new.id, 1, new.webhook, Status.QUEUED.value, *where, 0, *due, "", now, *together))
     _DELIVERIES.insert(connection, deliveries)
     _PAYLOADS.insert(connection, payloads)
+    if bodies:
+        kept.enter(connection, bodies)
     if attempts:
         _ATTEMPTS.insert(connection, attempts)
 

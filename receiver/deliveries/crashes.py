@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, insert, select, update
 
+from receiver.deliveries import kept
 from receiver.deliveries.lifecycle import UNFINISHED, Status
 from receiver.deliveries.moves import LATEST
 from receiver.storage.tables import attempt, delivery, replay, status_change, webhook
@@ -69,6 +70,8 @@ def _again(connection: Connection, row: Row[Any], at: int, now: int) -> None:
     request = {name: getattr(before, name) for name in ("revision", "content_type", "body")} if before else {}
     identity = {"delivery_id": row.delivery_id, "attempt": number}
     connection.execute(insert(replay), [{"revision": row.revision, **request, **identity, "actor": ACTOR}])
+    if before is not None:
+        kept.repeat(connection, row.delivery_id, row.number, number)
     standing = {"status": Status.QUEUED.value, "reason": None, "detail": "", "attempt": number, "updated_at": now}
     connection.execute(update(delivery).where(delivery.c.id == row.delivery_id).values(**standing))
     detail = f"its run crashed: attempt {number}, {crashes + 1} of {len(WAITS)} after crashes"

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, or_, select
 
 from receiver.contract.reasons import Reason
-from receiver.deliveries import crashes
+from receiver.deliveries import crashes, kept
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.moves import LATEST
 from receiver.deliveries.records import DeliveryFilter, StoredRequest
@@ -69,26 +69,32 @@ def request(connection: Connection, delivery_id: str, number: int = 0) -> Stored
 def requests(connection: Connection, attempts: Sequence[tuple[str, int]]) -> list[StoredRequest | None]:
     """The requests of attempts, by delivery and number, in their order; at most 1,000. Of a body that is gone: None."""
     names = ("id", "webhook", "revision", "method", "path", "client_ip", "content_type", "body_size", "received_at")
-    kept = ("headers", "query", "params", "verification")
-    columns = [*(delivery.c[name] for name in names), *(payload.c[name] for name in kept), payload.c.body]
+    as_json = ("headers", "query", "params", "verification")
+    columns = [*(delivery.c[name] for name in names), *(payload.c[name] for name in as_json), payload.c.body]
     wanted = [to_text(delivery_id, 100) for delivery_id, _ in attempts]
     query = select(*columns).join(payload, payload.c.delivery_id == delivery.c.id).where(delivery.c.id.in_(wanted))
     rows = {row["id"]: row for row in connection.execute(query).mappings()}
     replays = connection.execute(select(replay).where(replay.c.delivery_id.in_(wanted)))
     differing = {(row.delivery_id, row.attempt): row for row in replays}
+    apart = [row["id"] for row in rows.values() if row["body_size"] and not row["body"]]
+    apart += [row.delivery_id for row in differing.values() if row.body is not None and not row.body]
+    places = kept.places(connection, apart) if apart else {}
     found: list[StoredRequest | None] = []
     for delivery_id, (_, number) in zip(wanted, attempts, strict=True):
         row = rows.get(delivery_id)
-        if row is None or (row["body_size"] and not row["body"]):  # deleted when it came of age
+        body_at = places.get((delivery_id, 0))
+        if row is None or (row["body_size"] and not row["body"] and body_at is None):  # deleted when it came of age
             found.append(None)
             continue
         fields: dict[str, Any] = {name: row[name] for name in names}
-        fields |= {name: from_json(row[name]) for name in kept}
-        stored = StoredRequest(**{**fields, "body": bytes(row["body"]), "received_at": from_micros(row["received_at"])})
+        fields |= {name: from_json(row[name]) for name in as_json}
+        fields |= {"body": bytes(row["body"]), "body_at": body_at, "received_at": from_micros(row["received_at"])}
+        stored = StoredRequest(**fields)
         if (differs := differing.get((delivery_id, number))) is not None:
             stored = replace(stored, revision=differs.revision)
             if differs.body is not None:
                 stored = stored.edited_to(bytes(differs.body), differs.content_type)
+                stored = replace(stored, body_at=places.get((delivery_id, number)))
         found.append(stored)
     return found
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from receiver.bodies import size_at
 from receiver.contract.reasons import Reason
 from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.priority import Priority
@@ -41,6 +42,7 @@ class NewDelivery:
     `status` is `rejected`, `filtered`, `held` or `queued`; a `queued` one with a `deduplication` may come back as
     `duplicate`. A queued one gets attempt 1, bound to `deployment` (and its ids when they are known).
     `body` is the inflated body, masked; for a refused request at most its first 16 KiB (`body_size` tells the whole).
+    Where it is kept apart from its row, `body_at` says where, and `body` is empty.
     `notes` are marks such as `{"deduplication": "no key: ..."}`. A part of a split request names it in `parent_id`.
     Runs of the same `ordering_key` follow each other; `sharing` says that a run may be for several deliveries.
     """
@@ -60,6 +62,7 @@ class NewDelivery:
     content_type: str = ""
     body: bytes = b""
     body_size: int = 0
+    body_at: str | None = None
     verification: Mapping[str, Any] = field(default_factory=dict)
     deduplication: DeduplicationClaim | None = None
     deployment: str = ""
@@ -164,7 +167,8 @@ class StoredRequest:
     """A delivery's request as stored, or as an attempt has it: what its context is made of again.
 
     `revision` is what the attempt was judged by. Of an edited one `content_type` and `body` are the edited ones, and
-    `headers` name that type. `body_size` is of the body that came, also where only a part of it is kept.
+    `headers` name that type. `body_size` is of the body that came, also where only a part of it is kept. A big body is
+    not in `body` but at `body_at`; `DeliveryStore.whole` puts it there.
     """
 
     id: str
@@ -179,14 +183,20 @@ class StoredRequest:
     content_type: str
     body: bytes
     body_size: int
+    body_at: str | None = None
     edited: bool = False
     verification: Mapping[str, Any]
     received_at: datetime
 
+    @property
+    def size(self) -> int:
+        """Bytes of the body that is kept, of the edited one where it was edited."""
+        return len(self.body) if self.body_at is None else size_at(self.body_at)
+
     def edited_to(self, body: bytes, content_type: str) -> StoredRequest:
         """The same request with another body, which its header names too."""
         headers = {**self.headers, "content-type": content_type} if content_type else self.headers
-        return replace(self, body=body, content_type=content_type, headers=headers, edited=True)
+        return replace(self, body=body, body_at=None, content_type=content_type, headers=headers, edited=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,7 +217,7 @@ class NewReplay:
     """A new attempt that is asked for. It is made only while `after` is the latest attempt, and that one has ended.
 
     `revision` is of the definition it was judged by, `actor` who asked. `body` and `content_type` are set for an
-    edited body. It is handed over at `due_at`.
+    edited body; a big one is at `body_at`, and `body` is empty. It is handed over at `due_at`.
     """
 
     delivery_id: str
@@ -219,4 +229,5 @@ class NewReplay:
     flow_id: str | None = None
     content_type: str = ""
     body: bytes | None = None
+    body_at: str | None = None
     due_at: datetime

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from receiver.contract.reasons import Reason
+from receiver.deliveries import kept
 from receiver.deliveries.lifecycle import UNFINISHED, Status
 from receiver.deliveries.priority import Priority
 from receiver.deliveries.reads import conditions
@@ -90,6 +91,8 @@ def _add(connection: Connection, new: NewReplay, now: int) -> int | None:
     }
     connection.execute(insert(attempt), [made])
     connection.execute(insert(replay_table), [{**identity, **differs}])
+    if new.body_at is not None:
+        kept.enter(connection, [(new.delivery_id, number, new.body_at)])
     standing = {"status": Status.QUEUED.value, "reason": None, "detail": "", "attempt": number, "updated_at": now}
     connection.execute(update(delivery).where(delivery.c.id == new.delivery_id).values(**standing))
     detail = f"by {actor}, with an edited body" if edited else f"by {actor}"

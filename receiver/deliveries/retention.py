@@ -10,6 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select, tuple_, update
 
+from receiver.deliveries import kept
 from receiver.deliveries.distinct import each_webhook
 from receiver.deliveries.ledger import Place
 from receiver.deliveries.lifecycle import UNFINISHED, Status
@@ -43,6 +44,7 @@ def delete_bodies(connection: Connection, webhook: str, before: datetime) -> tup
         return 0, False
     ids = [row.id for row in rows if row.status not in _KEPT]
     connection.execute(update(payload).where(payload.c.delivery_id.in_(ids)).values(body=b""))
+    kept.let_go(connection, ids)
     edited = replay.c.delivery_id.in_(ids) & replay.c.body.is_not(None)
     connection.execute(update(replay).where(edited).values(body=b""))
     connection.execute(delete(reply).where(reply.c.delivery_id.in_(ids)))
@@ -60,6 +62,7 @@ def delete_rows(connection: Connection, webhook: str, before: datetime) -> tuple
     """
     old = (delivery.c.webhook == webhook) & (delivery.c.id < first_id(before)) & delivery.c.status.not_in(_KEPT)
     ids = list(connection.scalars(select(delivery.c.id).where(old).order_by(delivery.c.id).limit(AT_ONCE)))
+    kept.let_go(connection, ids)
     for table in _OF_A_DELIVERY:
         connection.execute(delete(table).where(table.c.delivery_id.in_(ids)))
     connection.execute(delete(delivery).where(delivery.c.id.in_(ids)))

@@ -7,13 +7,17 @@ database cannot work now.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from receiver.bodies import Bodies
+from receiver.bodies.content import Content
 from receiver.contract.reasons import Reason
 from receiver.deliveries import accept, claims, discards, follow, reads, replays, replies, retention, search, stats
 from receiver.deliveries.accept import Arrived
+from receiver.deliveries.big_bodies import BigBodies
 from receiver.deliveries.discards import Discarded
 from receiver.deliveries.ledger import Place
 from receiver.deliveries.lifecycle import Status
@@ -36,10 +40,14 @@ from receiver.webhooks.audit import By
 
 
 class DeliveryStore:
-    """Deliveries in a database that others may use at the same time."""
+    """Deliveries in a database that others may use at the same time.
 
-    def __init__(self, db: Database) -> None:
+    Big bodies are in `bodies`; without them, all are in their rows.
+    """
+
+    def __init__(self, db: Database, bodies: Bodies | None = None) -> None:
         self._db = db
+        self._big = BigBodies(bodies)
 
     # what comes in
 
@@ -51,6 +59,8 @@ class DeliveryStore:
         the owner failed, crashed, is dead or held, or expired. The same event id with another body runs and is marked
         `id_conflict`. The `parts` of a `split` request are stored with it, all or none.
         """
+        if self._big.among((new, *parts)):
+            new, *parts = await self._big.stow((new, *parts))
         size = sum(len(each.body) + 1000 for each in (new, *parts))
         return await self._db.write_batched(accept.accept, Arrived(new, now, tuple(parts)), size=size)
 
@@ -151,8 +161,8 @@ class DeliveryStore:
 
     async def replay(self, new: Sequence[NewReplay], by: By, now: datetime) -> list[int | None]:
         """Add an attempt for each, past de-duplication: its number, None where the delivery has moved on meanwhile."""
-        at = to_micros(now)
-        return await self._db.write(lambda c: replays.add(c, new, by, at))
+        at, stowed = to_micros(now), await self._big.stow(new)
+        return await self._db.write(lambda c: replays.add(c, stowed, by, at))
 
     async def discard(self, delivery_id: str, by: By, now: datetime) -> Discarded:
         """Cancel a delivery that is held, or waits at a paused webhook and is in nobody's hands."""
@@ -236,8 +246,26 @@ class DeliveryStore:
         return await self._db.read(lambda c: reads.get(c, delivery_id))
 
     async def request(self, delivery_id: str, attempt: int = 0) -> StoredRequest | None:
-        """A delivery's request as an attempt has it, or (0) as it came; None when it is not kept."""
+        """A delivery's request as an attempt has it, or (0) as it came; None when it is not kept.
+
+        A big body is left out, see `whole` and `content`.
+        """
         return await self._db.read(lambda c: reads.request(c, delivery_id, attempt))
+
+    def whole(self, request: StoredRequest, *, patient: bool = False) -> AbstractAsyncContextManager[StoredRequest]:
+        """The request with its body in memory, a big one as soon as there is room for it; `patient` waits for that.
+
+        Raises BodyGone where it was deleted.
+        """
+        return self._big.whole(request, patient=patient)
+
+    def content(self, request: StoredRequest, start: int = 0, stop: int | None = None) -> Content:
+        """The bytes of the request's body, or of a part of it, to be sent."""
+        return self._big.content(request, start, stop)
+
+    async def set_aside(self, content: bytes) -> Content:
+        """Bytes that are to be sent, on disk where they are many."""
+        return await self._big.set_aside(content)
 
     async def requests(self, attempts: Sequence[tuple[str, int]]) -> list[StoredRequest | None]:
         """The requests of many attempts, by delivery and number, in their order."""

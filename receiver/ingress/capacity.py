@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
-
+from receiver.bodies import NoRoom, Room
 from receiver.contract.errors import Refused
 from receiver.contract.reasons import Reason
 
@@ -23,11 +21,14 @@ class Capacity:
     def __init__(self, *, max_requests: int = 2000, body_budget: int = 256 * 2**20, body_seconds: float = 30.0) -> None:
         self.body_seconds = body_seconds
         self.requests = 0
-        self.held = 0
         self._max_requests = max_requests
         self._budget = body_budget
-        self._for_large = body_budget * 3 // 4
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._large = Room(body_budget * 3 // 4, seconds=WAIT_SECONDS, most_waiting=MOST_WAITING)
+
+    @property
+    def held(self) -> int:
+        """Bytes that are taken, those of small bodies too."""
+        return self._large.held
 
     def enter(self) -> bool:
         """Count a request in; False, and not counted, where as many are in progress as may be."""
@@ -44,7 +45,7 @@ class Capacity:
         """Count bytes that are here already; they are to be released. Raises Refused where they do not fit."""
         if self.held + size > self._budget:
             raise Refused(Reason.OVERLOADED, "no room for one more body")
-        self.held += size
+        self._large.held += size
         return size
 
     async def reserve(self, size: int, held: int) -> int:
@@ -53,40 +54,11 @@ class Capacity:
         Returns the further bytes to be released: what is left for large ones where it would be more. Raises Refused
         when there is no room within `WAIT_SECONDS`, or when too many wait already.
         """
-        more = max(0, min(size, self._for_large) - held)
-        if not self._waiting and self.held + more <= self._for_large:
-            self.held += more
-            return more
-        if len(self._waiting) >= MOST_WAITING:
-            raise Refused(Reason.OVERLOADED, f"no room for {size} bytes, and many wait for it")
-        place = asyncio.get_running_loop().create_future()
-        self._waiting.append((more, place))
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
-                await place
-        except TimeoutError:
-            if place.cancelled():
-                raise Refused(Reason.OVERLOADED, f"no room for {size} bytes within {WAIT_SECONDS:g} s") from None
-        except asyncio.CancelledError:
-            if not place.cancelled():
-                self.release(more)
-            raise
-        finally:
-            self._grant()
-        return more
+            return await self._large.enter(size, more=max(0, min(size, self._large.size) - held))
+        except NoRoom as error:
+            raise Refused(Reason.OVERLOADED, str(error)) from None
 
     def release(self, size: int) -> None:
         """Give room back."""
-        self.held -= size
-        if self._waiting:
-            self._grant()
-
-    def _grant(self) -> None:
-        while self._waiting:
-            size, place = self._waiting[0]
-            if not place.done():
-                if self.held + size > self._for_large:
-                    return
-                self.held += size
-                place.set_result(None)
-            self._waiting.popleft()
+        self._large.leave(size)

@@ -62,6 +62,11 @@ class Judgement:
     notes: Mapping[str, Any] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
 
+    def without_body(self, *, keep_document: bool) -> Judgement:
+        """The same, when all of it is stored."""
+        document = self.document if keep_document else {}
+        return replace(self, document=document, redacted=replace(self.redacted, body=b""), parts=())
+
 
 def admit(
     webhook: Webhook,

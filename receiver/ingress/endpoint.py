@@ -7,13 +7,15 @@ from contextlib import suppress
 from dataclasses import replace
 from http import HTTPStatus
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from receiver.bodies.spool import PIECE
 from receiver.contract.errors import Refused
 from receiver.contract.reasons import Reason
 from receiver.ingress.answers import Answer
 from receiver.ingress.capacity import Capacity
 from receiver.ingress.intake import Intake
+from receiver.ingress.upload import Upload, Uploads
 
 PREFIX = "/api/webhooks/"
 _RAW_PREFIX = PREFIX.encode()
@@ -30,10 +32,19 @@ class _AsgiArrival:
     """A request as ASGI gives it.
 
     `held` are the bytes of it that count against the capacity; `whole` says that all of it was read. One that was not
-    `admitted`, for want of capacity, is refused when its body would be read.
+    `admitted`, for want of capacity, is refused when its body would be read. A body that is big and comes in pieces is
+    an upload, if there is a place for these.
     """
 
-    def __init__(self, scope: Scope, receive: Receive, capacity: Capacity, *, admitted: bool = True) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        capacity: Capacity,
+        uploads: Uploads | None = None,
+        *,
+        admitted: bool = True,
+    ) -> None:
         self.method: str = scope["method"].upper()
         self.raw_path = scope["raw_path"].decode("latin-1").partition("?")[0].removeprefix(PREFIX)
         self.query_string: str = scope["query_string"].decode("latin-1")
@@ -47,6 +58,8 @@ class _AsgiArrival:
         self.whole = False
         self._receive = receive
         self._capacity = capacity
+        self._uploads = uploads
+        self._upload: Upload | None = None
 
     async def read(self, limit: int) -> bytes:
         if not self.admitted:
@@ -54,13 +67,25 @@ class _AsgiArrival:
         seconds = self._capacity.body_seconds
         try:
             async with asyncio.timeout(seconds):
-                return await self._read(limit)
+                body = await self._read(limit)
         except TimeoutError:
             raise Refused(Reason.BODY_INCOMPLETE, f"not whole after {seconds:g} s") from None
+        return body if self._upload is None else await self._upload.whole()
 
     def hold(self, size: int) -> None:
         """Count bytes more; raises `Refused`."""
         self.held += self._capacity.hold(size)
+
+    def let_go(self) -> None:
+        """The body is in memory no more, if it was a big one."""
+        if self._upload is not None:
+            self._upload.let_go()
+
+    def end(self) -> None:
+        """Give back all that was taken."""
+        if self._upload is not None:
+            self._upload.end()
+        self._capacity.release(self.held)
 
     async def hung_up(self) -> None:
         """Return when the sender is gone; to be awaited after `read`."""
@@ -77,24 +102,39 @@ class _AsgiArrival:
                 raise Refused(Reason.BODY_TOO_LARGE, f"over {limit} bytes")
             self.held = self._capacity.hold(len(body))
             return body
+        return await self._read_on(message, limit)
+
+    async def _read_on(self, message: Message, limit: int) -> bytes:
+        """The body that comes in pieces; nothing where it became an upload."""
         parts: list[bytes] = []
-        size = 0
+        size = here = 0
         while True:
             if message["type"] == "http.disconnect":
                 raise Refused(Reason.BODY_INCOMPLETE, f"the sender hung up after {size} bytes")
             self.whole = not message.get("more_body", False)
             parts.append(message.get("body", b""))
+            here += len(parts[-1])
             size += len(parts[-1])
             if size > limit:
                 raise Refused(Reason.BODY_TOO_LARGE, f"over {limit} bytes")
-            if len(parts) == 1:
+            if size == here and len(parts) == 1:
                 self.held = self._capacity.hold(size)
-                self.held += await self._capacity.reserve(self._announced(limit), size)
+                self.held += await self._capacity.reserve(self._in_memory(limit), size)
+            if self._uploads is not None and size > self._uploads.inline and (self.whole or here >= PIECE):
+                if self._upload is None:
+                    self._upload = await Upload.begin(self._uploads, self._announced(limit))
+                await self._upload.write(b"".join(parts))
+                parts, here = [], 0
             if self.whole:
-                self._capacity.release(self.held - size)
-                self.held = size
+                self._capacity.release(self.held - here)
+                self.held = here
                 return b"".join(parts)
             message = await self._receive()
+
+    def _in_memory(self, limit: int) -> int:
+        """The most bytes that will be in memory while they come."""
+        announced = self._announced(limit)
+        return announced if self._uploads is None else min(announced, max(self._uploads.inline, PIECE))
 
     def _announced(self, limit: int) -> int:
         """The most bytes that may come: what the sender announced, or what the webhook takes."""
@@ -105,22 +145,23 @@ class _AsgiArrival:
 class WebhookEndpoint:
     """ASGI application for requests that are `for_webhooks`; `intake` is set when the receiver's lifespan opened it."""
 
-    def __init__(self, capacity: Capacity | None = None) -> None:
+    def __init__(self, capacity: Capacity | None = None, uploads: Uploads | None = None) -> None:
         self.intake: Intake | None = None
         self._capacity = capacity or Capacity()
+        self._uploads = uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         assert self.intake is not None, "the lifespan opens the intake before requests come"
         capacity = self._capacity
-        arrival = _AsgiArrival(scope, receive, capacity, admitted=capacity.enter())
+        arrival = _AsgiArrival(scope, receive, capacity, self._uploads, admitted=capacity.enter())
         try:
             answer = await self.intake.take(arrival)
             await send_answer(replace(answer, close=False) if answer.close and arrival.whole else answer, receive, send)
         finally:
             if arrival.admitted:
                 capacity.leave()
-            capacity.release(arrival.held)
+            arrival.end()
 
 
 async def send_answer(answer: Answer, receive: Receive, send: Send) -> None:

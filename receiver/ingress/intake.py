@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 
 _NOT_THE_SENDERS = frozenset({Reason.SECRET_UNAVAILABLE, Reason.DOCUMENT_UNAVAILABLE})
 """Why a verification failed for want of something of ours."""
+BIG = 256 * 1024
+"""A body over so many bytes is in memory no longer than it has to be."""
 _LONGEST_LENGTH = 18
 """Digits of a Content-Length that is read; nobody's body needs more."""
 
@@ -75,6 +77,9 @@ class Arrival(Protocol):
 
     def hold(self, size: int) -> None:
         """So many bytes more are kept of it until its answer, what its body inflates to; raises `Refused`."""
+
+    def let_go(self) -> None:
+        """A big body is stored, and nobody has it in memory any more."""
 
     async def hung_up(self) -> None:
         """Returns when the sender is gone; awaited only after `read`."""
@@ -167,12 +172,22 @@ class Intake:
             self._log(progress, "preflight", answer.status)
             return answer
         self._check_failures(webhook, head)
-        progress.request = request = await self._whole(arrival, head, webhook)
+        taken = await self._judged_and_stored(arrival, progress, webhook)
+        if isinstance(taken, Handshake):
+            self._log(progress, "handshake", taken.status)
+            return answers.handshake(taken, progress.delivery_id)
+        return await self._told(arrival, progress, webhook, *taken)
+
+    async def _judged_and_stored(
+        self, arrival: Arrival, progress: Progress, webhook: Webhook
+    ) -> Handshake | tuple[Judgement, Stored]:
+        """What becomes of a request, stored; or the answer to a handshake. A big body is gone when this returns."""
+        progress.request = request = await self._whole(arrival, progress.request, webhook)
+        progress.size = len(request.wire_body)
         now = progress.received_at
         proven = await self._w.prover.prove(webhook, request, now)
         if isinstance(proven, Handshake):
-            self._log(progress, "handshake", proven.status)
-            return answers.handshake(proven, progress.delivery_id)
+            return proven
         progress.proven, progress.request = proven, proven.request
         if webhook.rate is not None and (wait := await self._w.rates.take(webhook.key, webhook.rate)):
             rate = f"{webhook.rate.count} in {webhook.rate.seconds} s"
@@ -188,12 +203,27 @@ class Intake:
         )
         if (inflated := len(judgement.redacted.body) - len(request.wire_body)) > 0:
             arrival.hold(inflated)
+        is_big = len(judgement.redacted.body) > BIG
+        if is_big and judgement.status is not Status.REJECTED and _answer_is_made_of(webhook):
+            arrival.hold(2 * len(judgement.redacted.body))
         if judgement.status is Status.REJECTED:
             assert judgement.reason is not None
             raise Refused(judgement.reason, judgement.detail)
         known = self._w.known_deployment(webhook.deployment)
         row = row_of(progress, judgement.status, judgement.reason, known, response_status=_answered(judgement))
-        stored = await self._w.store.accept(row, now, [part_row(row, part) for part in judgement.parts])
+        parts = [part_row(row, part) for part in judgement.parts]
+        if is_big:
+            # From here on the row alone has the body, and nobody what was made of it.
+            judgement = judgement.without_body(keep_document=_answer_is_made_of(webhook))
+            progress.let_go(judgement)
+            del request, proven
+        return judgement, await self._w.store.accept(row, now, parts)
+
+    async def _told(
+        self, arrival: Arrival, progress: Progress, webhook: Webhook, judgement: Judgement, stored: Stored
+    ) -> Answer:
+        """The answer to a request that is stored."""
+        arrival.let_go()
         if webhook.state != "paused" and (stored.status is Status.QUEUED or stored.parts):
             self._w.stored()  # of a paused webhook nothing is to be started; the dispatcher's own round will do
         reason: Reason | None = None
@@ -205,7 +235,7 @@ class Intake:
             answer, reason = self._answer_of(outcome, progress, webhook, judgement, stored)
         # Who hung up got no answer: neither the row nor the log names a status of one.
         answered = None if isinstance(outcome, HungUp) else answer.status
-        if answered != row.response_status:
+        if answered != _answered(judgement):
             with suppress(StoreUnavailable):
                 await self._w.store.answered(stored.id, answered, reason)
         if reason is not None:
@@ -325,7 +355,7 @@ class Intake:
         return answer
 
     def _cannot_store(self, progress: Progress, error: StoreUnavailable) -> Answer:
-        answer = answers.refused(Reason.STORE_UNAVAILABLE, progress.delivery_id)
+        answer = answers.refused(Reason.STORE_UNAVAILABLE, progress.delivery_id, close=True)
         self._log(progress, "not stored", answer.status, reason=Reason.STORE_UNAVAILABLE, detail=str(error))
         return answer
 
@@ -338,6 +368,11 @@ def _answered(judgement: Judgement) -> int:
     if judgement.reply is not None:
         return judgement.reply.status
     return 200 if judgement.status is Status.FILTERED else 202
+
+
+def _answer_is_made_of(webhook: Webhook) -> bool:
+    """Whether a synchronous webhook's answer is made of the request once more, when its result is there."""
+    return webhook.mode == "sync" and webhook.response is not None
 
 
 def _content_length(request: RawRequest) -> int | None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from receiver.bodies import BodyGone
+from receiver.bodies.content import Content
 from receiver.contract.envelope import encode_document, render_batch, render_parameters
 from receiver.contract.errors import DefinitionError, Unusable
 from receiver.contract.expiry import expires_at
@@ -16,13 +18,14 @@ from receiver.contract.reasons import Reason
 from receiver.contract.templates import Template
 from receiver.deliveries.records import Claim, StoredRequest
 from receiver.deliveries.store import DeliveryStore
-from receiver.ingress.document import build_document, travels_by_reference
+from receiver.ingress.document import REFERENCE_OVER, build_document, travels_by_reference
 from receiver.ingress.parameter_rules import ParameterRules
 from receiver.ingress.parse import parse_body
 from receiver.ingress.webhook import Webhook
 from receiver.webhooks.definitions import DefinitionStore
 
 _REMEMBERED = 256
+_PURGED = "the stored request has been purged"
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class _Definition:
     batched: bool
     by_reference: bool
     expires: timedelta | None
+    maps_parameters: bool
 
 
 class StoredContexts:
@@ -49,23 +53,12 @@ class StoredContexts:
         requests = await self._deliveries.requests(claim.members)
         _refuse_expired(claim, requests, definition.expires)
         documents = [
-            (
-                *document_of(
-                    request,
-                    attempt,
-                    definition.mode,
-                    definition.scheme,
-                    always=definition.by_reference,
-                    expires=definition.expires,
-                ),
-                request.id,
-                attempt,
-            )
+            (*await self._document(request, attempt, definition), request.id, attempt)
             for request, (_, attempt) in zip(requests, claim.members, strict=True)
             if request is not None
         ]
         if len(documents) < len(claim.members):
-            raise Unusable(Reason.PARAMETERS_INVALID, "the stored request has been purged")
+            raise Unusable(Reason.PARAMETERS_INVALID, _PURGED)
         if definition.batched:
             listed = [(document, one, attempt, by_reference) for document, by_reference, one, attempt in documents]
             return render_batch(definition.parameters, listed)
@@ -79,8 +72,30 @@ class StoredContexts:
             now=datetime.now(UTC),
         )
 
-    async def document(self, delivery_id: str, attempt: int) -> bytes | None:
-        """The context document of an attempt as JSON text; None when there is no such delivery."""
+    async def _document(
+        self, request: StoredRequest, attempt: int, definition: _Definition
+    ) -> tuple[dict[str, Any], bool]:
+        """The document of a request and whether it travels by reference; one that is not looked at is left empty."""
+        if request.body_at is not None and request.size > REFERENCE_OVER and not definition.maps_parameters:
+            return {}, True
+        try:
+            async with self._deliveries.whole(request, patient=True) as whole:
+                return document_of(
+                    whole,
+                    attempt,
+                    definition.mode,
+                    definition.scheme,
+                    always=definition.by_reference,
+                    expires=definition.expires,
+                )
+        except BodyGone:
+            raise Unusable(Reason.PARAMETERS_INVALID, _PURGED) from None
+
+    async def document(self, delivery_id: str, attempt: int) -> Content | None:
+        """The context document of an attempt as JSON text; None when there is no such delivery.
+
+        Raises Unusable for a body that cannot be read, BodyGone for one that was deleted where it was kept.
+        """
         request = await self._deliveries.request(delivery_id, attempt)
         if request is None:
             return None
@@ -88,7 +103,9 @@ class StoredContexts:
         with suppress(Unusable):
             definition = await self._definition(request.webhook, request.revision)
             mode, scheme, expires = definition.mode, definition.scheme, definition.expires
-        return encode_document(document_of(request, attempt, mode, scheme, expires=expires)[0]).encode()
+        async with self._deliveries.whole(request) as whole:
+            text = encode_document(document_of(whole, attempt, mode, scheme, expires=expires)[0]).encode()
+            return await self._deliveries.set_aside(text)
 
     async def _definition(self, key: str, revision: int) -> _Definition:
         known = self._known.get((key, revision))
@@ -103,13 +120,15 @@ class StoredContexts:
             raise Unusable(Reason.TEMPLATE_ERROR, str(error)) from None
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
+        parameters = parsed.parameters_template()
         known = _Definition(
-            parameters=parsed.parameters_template(),
+            parameters=parameters,
             mode=parsed.mode,
             scheme=parsed.scheme,
             batched=parsed.batch is not None,
             by_reference=parsed.payload == "reference",
             expires=parsed.expires,
+            maps_parameters=not all(child.is_root("context") for child in parameters.children().values()),
         )
         self._known[key, revision] = known
         return known

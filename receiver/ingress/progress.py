@@ -25,7 +25,10 @@ REFUSED_BODY_KEPT = 16 * 1024
 
 @dataclass(kw_only=True)
 class Progress:
-    """What is known of a request so far, for the row and the log line whatever happens."""
+    """What is known of a request so far, for the row and the log line whatever happens.
+
+    `size`: of the body that came.
+    """
 
     delivery_id: str
     received_at: datetime
@@ -36,6 +39,7 @@ class Progress:
     proven: Proven | None = None
     judgement: Judgement | None = None
     unjudged: Redacted | None = None
+    size: int = 0
 
     @property
     def webhook(self) -> Webhook | None:
@@ -52,6 +56,13 @@ class Progress:
             kept = replace(self.request, body=self.request.body[:REFUSED_BODY_KEPT])
             self.unjudged = redact(kept, self.webhook.scheme.carriers())
         return self.unjudged
+
+    def let_go(self, judgement: Judgement) -> None:
+        """Its body and what was made of it are stored: go on with this judgement, which has neither."""
+        self.request = replace(self.request, body=b"", wire_body=b"")
+        if self.proven is not None:
+            self.proven = replace(self.proven, request=self.request)
+        self.judgement = judgement
 
     def elapsed_ms(self) -> float:
         return round((time.perf_counter() - self.began) * 1000, 3)
@@ -135,7 +146,7 @@ def log_line(progress: Progress, status: str, answered: int | None, **more: Any)
         "method": request.method,
         "path": progress.redacted.path if webhook else redact_unknown(request.path),
         "client_ip": request.client_ip,
-        "bytes": len(request.wire_body),
+        "bytes": progress.size,
         "status": str(status),
         "secret": progress.proven.verified.secret if progress.proven else None,
         "answered": answered,

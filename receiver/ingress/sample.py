@@ -108,6 +108,9 @@ class _SampleArrival:
     def hold(self, size: int) -> None:
         """Not counted: it is an operator's."""
 
+    def let_go(self) -> None:
+        """Not counted either."""
+
     async def hung_up(self) -> None:
         """Never: the answer goes to a caller of ours."""
         await asyncio.Event().wait()

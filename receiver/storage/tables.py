@@ -188,6 +188,35 @@ class Replay(_Base, table=True):
     body: bytes | None = Field(default=None, sa_type=LargeBinary)
 
 
+class KeptBody(_Base, table=True):
+    """Where a body is that is too big for its row: of the request as it came (`attempt` 0) or as edited for an attempt.
+
+    `body_at` is text of `receiver.bodies` and ends with `key`. `gone`: nobody needs it, and it is to be deleted there.
+    """
+
+    __tablename__ = "kept_body"
+    __table_args__ = (
+        Index("ix_kept_body_key", "key"),
+        _partial("ix_kept_body_gone", "delivery_id", where="gone = 1"),
+    )
+
+    delivery_id: str = Field(sa_type=Ident, primary_key=True)
+    attempt: int = Field(primary_key=True)
+    key: str = Field(sa_type=Ident)
+    body_at: str = Field(sa_type=Text)
+    gone: int = 0
+
+
+class BodyPiece(_Base, table=True):
+    """A piece of a body that is kept in this database; `number` counts from 0."""
+
+    __tablename__ = "body_piece"
+
+    key: str = Field(sa_type=Ident, primary_key=True)
+    number: int = Field(primary_key=True)
+    data: bytes = Field(sa_type=LargeBinary)
+
+
 class Ledger(_Base, table=True):
     """Which delivery a sender's event belongs to. `key` is the SHA-256 of the event id, so that any id fits."""
 
@@ -368,3 +397,4 @@ delivery, payload, attempt = _table(Delivery), _table(Payload), _table(Attempt)
 ledger, status_change, reply, replay = _table(Ledger), _table(StatusChange), _table(Reply), _table(Replay)
 api_key, refusal_count, unknown_path, meta = _table(ApiKey), _table(RefusalCount), _table(UnknownPath), _table(Meta)
 audit, alert, alert_notice = _table(Audit), _table(Alert), _table(AlertNotice)
+kept_body, body_piece = _table(KeptBody), _table(BodyPiece)

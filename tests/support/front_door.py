@@ -48,6 +48,9 @@ class Came:
     def hold(self, size: int) -> None:
         pass
 
+    def let_go(self) -> None:
+        pass
+
     async def hung_up(self) -> None:
         raise AssertionError("nobody waits here")
 

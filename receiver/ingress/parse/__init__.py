@@ -7,12 +7,12 @@ from typing import Any
 
 from receiver.contract.errors import Unusable
 from receiver.ingress.parse.content_type import decode_text, parse_media_type
-from receiver.ingress.parse.forms import find_file, parse_multipart, parse_urlencoded
+from receiver.ingress.parse.forms import find_part, parse_multipart, parse_urlencoded
 from receiver.ingress.parse.json_text import parse_json
 from receiver.ingress.parse.model import FileInfo, Parsed
 from receiver.ingress.parse.xml_text import parse_xml
 
-__all__ = ["FileInfo", "Parsed", "parse_body", "read_file"]
+__all__ = ["FileInfo", "Parsed", "find_file", "parse_body", "read_file"]
 
 _FORM = "application/x-www-form-urlencoded"
 
@@ -49,9 +49,15 @@ def parse_body(content_type: str | None, body: bytes) -> Parsed:
 
 def read_file(content_type: str | None, body: bytes, index: int) -> tuple[FileInfo, bytes]:
     """One file of a multipart form, from the stored body. Raises `IndexError` when the body has no such file."""
+    info, start, stop = find_file(content_type, body, index)
+    return info, body[start:stop]
+
+
+def find_file(content_type: str | None, body: bytes, index: int) -> tuple[FileInfo, int, int]:
+    """One file of a multipart form, and where in the body it begins and ends. Raises `IndexError` as `read_file`."""
     if parse_media_type(content_type)[0] != "multipart/form-data":
         raise IndexError(index)
-    return find_file(content_type, body, index)
+    return find_part(content_type, body, index)
 
 
 def _is(media_type: str, syntax: str) -> bool:

@@ -52,14 +52,17 @@ def parse_multipart(content_type: str | None, body: bytes) -> Parsed:
     return Parsed(data=fields.data, files=tuple(files), kind="multipart")
 
 
-def find_file(content_type: str | None, body: bytes, index: int) -> tuple[FileInfo, bytes]:
-    """One file of a multipart body. Raises `IndexError` when there is no such file, `Unusable` as parsing does."""
+def find_part(content_type: str | None, body: bytes, index: int) -> tuple[FileInfo, int, int]:
+    """One file of a multipart body, its start and its end.
+
+    Raises `IndexError` when there is no such file, `Unusable` as parsing does.
+    """
     parts = [part for part in split_parts(content_type, body) if part.is_file and not part.is_unfilled]
     if not 0 <= index < len(parts):
         raise IndexError(index)
     part = parts[index]
     info = _file_info(part.name, part.filename, part.content_type, part.end - part.start, index)
-    return info, body[part.start : part.end]
+    return info, part.start, part.end
 
 
 class _Fields:

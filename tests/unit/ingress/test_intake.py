@@ -33,6 +33,9 @@ class Arrived:
     def hold(self, size: int) -> None:
         raise AssertionError("nothing is inflated here")
 
+    def let_go(self) -> None:
+        raise AssertionError("nothing was read")
+
     async def hung_up(self) -> None:
         raise AssertionError("nothing is waited for here")
 
