@@ -17,6 +17,7 @@ from receiver.deliveries.lifecycle import Status
 from receiver.deliveries.store import DeliveryStore
 from receiver.storage import Database, StoreUnavailable
 from receiver.storage.tables import attempt, delivery, kept_body, payload
+from receiver.webhooks.definitions import DefinitionStore
 from tests.support.inbox import BY, NOW, claim_one, ended, later, new_delivery, new_replay, run_state
 
 BIG = b'{"blob": "' + b"x" * 3000 + b'"}'
@@ -84,6 +85,17 @@ async def test_an_edited_body_belongs_to_its_attempt(store: DeliveryStore):
     delivery_id = await ended(store, Status.FAILED, "run-1", body=BIG)
     await store.replay([new_replay(delivery_id, after=1, body=EDITED)], BY, NOW)
     assert [await body_of(store, delivery_id, number) for number in (0, 1, 2)] == [BIG, BIG, EDITED]
+
+
+async def test_a_run_that_is_repeated_after_a_crash_has_the_edited_body(store: DeliveryStore, db: Database):
+    definition = {"key": "orders", "deployment": "orders/main", "on_crash": "retry"}
+    await DefinitionStore(db).put(definition, key="orders", origin="api", by=BY, now=NOW)
+    delivery_id = await ended(store, Status.FAILED, "run-1", body=BIG)
+    await store.replay([new_replay(delivery_id, after=1, body=EDITED)], BY, NOW)
+    await store.handed_over(await claim_one(store, NOW), "run-2", NOW)
+    assert await store.follow(run_state("run-2", Status.CRASHED, later(5)), "event", later(5))
+    assert (await claim_one(store, later(60))).attempt == 3
+    assert await body_of(store, delivery_id, 3) == EDITED
 
 
 async def test_a_body_of_age_is_deleted_where_it_is_kept(store: DeliveryStore, db: Database, bodies: Bodies):
