@@ -50,7 +50,7 @@ class Lag:
         if self._furthest:
             self._furthest = max(self._furthest, seconds)
             if seconds < CAUGHT_UP_SECONDS:
-                log.warning("the queue has caught up; it was behind by up to %.0f s", self._furthest)
+                log.info("the queue has caught up; it was behind by up to %.0f s", self._furthest)
                 self._furthest = 0.0
         elif seconds > FAR_SECONDS:
             log.warning("the queue is behind by %.0f s: what is due is not handed over to Prefect", seconds)

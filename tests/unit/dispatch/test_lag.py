@@ -14,6 +14,7 @@ async def _nothing(_now: datetime) -> float:
 
 
 def lines(caplog: pytest.LogCaptureFixture, *seconds: float) -> list[str]:
+    caplog.set_level("INFO")
     lag = Lag(_nothing)
     for each in seconds:
         lag.tell(each)
