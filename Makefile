@@ -32,7 +32,7 @@ soak: $(VENV)/.run
 	@$(BIN)/python -m benchmarks.soak --runs $(or $(RUNS),500) $(if $(WRITE),--write) $(ARGS)
 
 # A fault EVERY so many seconds for MINUTES, from SEED on, the inbox ON=sqlite or postgres; then three ledgers are compared.
-chaos: $(VENV)/.run
+chaos: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks.chaos --minutes $(or $(MINUTES),15) --seed $(or $(SEED),1) --every $(or $(EVERY),5) --on $(or $(ON),sqlite) $(ARGS)
 
 check: $(VENV)/.dev

@@ -80,6 +80,7 @@ class Kind(StrEnum):
     MUTE = "answers lost"
     LOCK = "database locked"
     FULL = "disk full"
+    CLOCK = "clock wrong"
 
 
 @dataclass(frozen=True, kw_only=True)

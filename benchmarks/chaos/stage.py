@@ -11,10 +11,12 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 from benchmarks.apis import PrefectServer, Receiver
+from benchmarks.chaos.clocks import Clocks
 from benchmarks.chaos.parts import Part, Ready
 from benchmarks.chaos.proxy import Link
 from benchmarks.chaos.workload import EFFECTS_VARIABLE, make_table
@@ -39,6 +41,7 @@ class Stage:
     database: str
     folder: Path
     effects: Path
+    clocks: Clocks
     disk: Path | None = None
     inbox: str = ""
     parts: dict[str, Part] = field(default_factory=dict)
@@ -55,9 +58,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def running_stage(folder: Path, database: str, tell: Callable[[str], None]) -> AsyncIterator[Stage]:
-    """Start all of it; nothing of it is left afterwards but `folder`."""
-    stage = Stage(database=database, folder=folder, effects=folder / "effects.db")
+async def running_stage(folder: Path, database: str, seed: int, tell: Callable[[str], None]) -> AsyncIterator[Stage]:
+    """Start all of it; nothing of it is left afterwards but `folder`. `seed` draws the clocks."""
+    stage = Stage(database=database, folder=folder, effects=folder / "effects.db", clocks=Clocks(seed, tell))
     make_table(stage.effects)
     async with AsyncExitStack() as stack:
         tell("starting PostgreSQL and Prefect's server")
@@ -89,7 +92,7 @@ async def running_stage(folder: Path, database: str, tell: Callable[[str], None]
         stage.prefect = await stack.enter_async_context(PrefectServer(around.prefect_url, around.prefect_auth or ""))
         server = ("-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(ports[0]))
         env = environment.server(around, stage.postgres["prefect"].url("prefect", "asyncpg"))
-        await _start(stage, stack, "prefect", _python(server, env), stage.prefect.answers)
+        await _start(stage, stack, "prefect", _python(server, lambda: env), stage.prefect.answers)
         for name in ("receiver-link", "worker-link"):
             stage.links[name] = await stack.enter_async_context(Link(ports[0]))
         tell("starting receivers and warm workers")
@@ -103,9 +106,10 @@ def _through(around: Surroundings, link: Link) -> Surroundings:
     return replace(around, prefect_url=f"http://127.0.0.1:{link.port}/api")
 
 
-def _python(words: tuple[str, ...], env: Mapping[str, str]) -> Callable[[IO[bytes]], GuardedProcess]:
+def _python(words: tuple[str, ...], clock: Callable[[], Mapping[str, str]]) -> Callable[[IO[bytes]], GuardedProcess]:
+    """Each start asks for its environment, with its clock."""
     command = Command(argv=(sys.executable, *words), cwd=PROJECT, grace=20.0)
-    return lambda output: GuardedProcess(command, env, output)
+    return lambda output: GuardedProcess(command, clock(), output)
 
 
 async def _start(
@@ -138,7 +142,8 @@ async def _start_workers(stage: Stage, stack: AsyncExitStack, around: Surroundin
         async def ready(name: str = name) -> bool:
             return await asyncio.to_thread(_started, stage.folder / f"{name}.log", stage.parts[name].log_from)
 
-        await _start(stage, stack, name, _python(("-m", "prefect", *words), environment.worker(around)), ready)
+        clock = partial(stage.clocks.given, name, environment.worker(around))
+        await _start(stage, stack, name, _python(("-m", "prefect", *words), clock), ready)
 
 
 def _started(log: Path, begin: int) -> bool:
@@ -161,7 +166,9 @@ async def _start_receiver(stage: Stage, stack: AsyncExitStack, around: Surroundi
     env = environment.receiver(around)
     if stage.database == "postgres":
         env |= {"WEBHOOKS_DATABASE_URL": stage.inbox}
-    await _start(stage, stack, f"receiver-{number}", _python(("-m", "receiver.cli", "serve"), env), api.answers)
+    name = f"receiver-{number}"
+    clock = partial(stage.clocks.given, name, env)
+    await _start(stage, stack, name, _python(("-m", "receiver.cli", "serve"), clock), api.answers)
     stage.receivers.append(api)
     stage.urls.append(url)
 

@@ -41,6 +41,7 @@ from prefect.runner._hook_runner import _run_hooks
 from prefect.utilities.engine import commit_control_intent_and_ack
 from prefect.workers.base import BaseJobConfiguration, BaseWorker
 
+from flows.worker.clock import PrefectClock
 from flows.worker.heartbeats import Heartbeats
 from flows.worker.pins import missing
 from flows.worker.pool import step_token
@@ -315,6 +316,10 @@ async def _exhaust(generator: AsyncIterator[Any]) -> None:
 class PrefectSide(BaseWorker[Any, Any, Any], ABC):
     """What the warm worker needs of `BaseWorker`, under names of our own."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._clock = PrefectClock()
+
     @abstractmethod
     async def poll(self) -> None: ...
     @abstractmethod
@@ -345,6 +350,10 @@ class PrefectSide(BaseWorker[Any, Any, Any], ABC):
         """`--limit` of the command line."""
         return self._limit
 
+    def now(self) -> datetime:
+        """The time by Prefect's clock, which says what is due: ours may be wrong by as much as it tells."""
+        return self._clock.now()
+
     async def due_runs(self, before: datetime, limit: int, after: datetime | None = None) -> list[FlowRun]:
         """Runs that the pool may start, by priority and time; its limits, queues and pauses are in Prefect's query.
 
@@ -361,4 +370,6 @@ class PrefectSide(BaseWorker[Any, Any, Any], ABC):
             path_params={"name": self._work_pool_name},
             json=body,
         )
+        if self._clock.hear(response.headers.get("date")):
+            self.log.warning("This machine's clock and Prefect's differ by %.0f s: going by Prefect's", self._clock.off)
         return [WorkerFlowRunResponse.model_validate(one).flow_run for one in response.json()]

@@ -39,7 +39,9 @@ class Reports:
         name: str,
         instance: str,
         log: logging.Logger | logging.LoggerAdapter[logging.Logger],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self._now = now
         self._client, self._name, self._instance, self._log = client, name, instance, log
 
     async def claim(self, run: FlowRun) -> bool:
@@ -91,7 +93,7 @@ class Reports:
     async def again(self, run: FlowRun) -> None:
         """Give a claimed run back, which never began."""
         message = "Given back by its warm worker before it began."
-        await self._report(run, Scheduled(scheduled_time=datetime.now(UTC), message=message), token=uuid4())
+        await self._report(run, Scheduled(scheduled_time=self._now(), message=message), token=uuid4())
 
     async def read(self, flow_run_id: UUID) -> FlowRun | None:
         """The run as Prefect has it, None when it is gone."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -97,7 +97,7 @@ class WarmWorker(PrefectSide):
         self._instance = enter(self._folder())
         lookups = Lookups(self.client)
         settings = get_current_settings().to_environment_variables(exclude_unset=True)
-        self._reports = Reports(self.client, self.name, self._instance.id, self.log)
+        self._reports = Reports(self.client, self.name, self._instance.id, self.log, self.now)
         crew = self._crew = Crew(
             options,
             zygote_environment(settings, self.name),
@@ -152,9 +152,9 @@ class WarmWorker(PrefectSide):
         """Set alarms for what is due later than the last look, None for all. What is due by now rings at once."""
         try:
             past_the_next_poll = timedelta(seconds=10 + 1.5 * PREFECT_WORKER_QUERY_SECONDS.value())
-            horizon = (after or datetime.now(UTC)) + past_the_next_poll
+            horizon = (after or self.now()) + past_the_next_poll
             runs = await self.due_runs(horizon, _LOOK_AHEAD, after)
-            now = datetime.now(UTC)
+            now = self.now()
             for run in runs:
                 due = run.next_scheduled_start_time or run.expected_start_time or now
                 if due not in self._alarms:
@@ -190,7 +190,7 @@ class WarmWorker(PrefectSide):
             self._later.cancel()
             self._later = None
         sought = self._bells.ringing
-        looked_at = datetime.now(UTC)
+        looked_at = self.now()
         runs = await self.due_runs(looked_at, room)
         self._more = len(runs) >= room
         for run in runs:
