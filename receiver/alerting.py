@@ -43,6 +43,8 @@ def alert_desk(
         installation=database.instance_token,
     )
     store = AlertStore(database)
+    # The only one of a database need not wait for what it had in hand before it was killed.
+    owner = "the only receiver" if database.is_ours_alone else owner
     watch = Watch(gatherer, store, courier, _limits(settings.alerts), owner=owner, started_at=datetime.now(UTC))
     return AlertDesk(watch, store, courier, gateway.alerts)
 

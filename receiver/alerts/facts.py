@@ -9,7 +9,7 @@ from receiver.contract.reasons import Reason
 from receiver.ingress.verify.base import SwitchOff
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Answered:
     """A request and our answer to it. `status` is None where the sender hung up before it.
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from receiver.alerts.answer_rules import failing
 from receiver.alerts.facts import Answered, MachineFacts, SecretChange, SharedFacts, Silence, WebhookFacts
-from receiver.alerts.silence import ENOUGH, stretches
+from receiver.alerts.silence import ENOUGH, LEAST, stretches
 from receiver.alerts.tally import Tally
 from receiver.deliveries import vital_signs
 from receiver.deliveries.vital_signs import AnsweredRequest
@@ -197,6 +197,8 @@ def _network(address: str) -> str:
 
 
 def _silence(connection: Connection, key: str, last_at: datetime, now: datetime) -> Silence | None:
+    if now - last_at < LEAST:
+        return Silence(last_at=last_at)
     first_at = vital_signs.first_traffic(connection, key)
     if first_at is None:
         return None

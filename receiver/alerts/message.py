@@ -42,7 +42,7 @@ class Message:
         """One line."""
         if len(self.notices) > 1:
             raised = sum(each.kind is Kind.RAISED for each in self.notices)
-            return f"Webhooks: {len(self.notices)} messages, {raised} new warnings"
+            return f"Webhooks: {len(self.notices)} messages about warnings, {raised} of them new"
         return f"Webhooks: {_line(self.notices[0])}"
 
     @property

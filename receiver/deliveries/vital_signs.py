@@ -18,7 +18,7 @@ from receiver.deliveries.lifecycle import Status
 from receiver.storage.tables import delivery, webhook
 from receiver.storage.values import first_id, from_micros, maybe_from_micros, to_micros
 
-ANSWERS = 100
+ANSWERS = 50
 """The latest of a webhook that are looked at."""
 _SCANNED = 1000
 _MOST_IN_AN_HOUR = 5000

@@ -68,10 +68,9 @@ class AlertEvents:
         """
         try:
             action = await (self._notify(block) if block else self._run(deployment or ""))
-        except ObjectNotFound:
-            raise WebhooksError(
-                f"Prefect has no {'block' if block else 'deployment'} {block or deployment!r}"
-            ) from None
+        except (ObjectNotFound, httpx.InvalidURL, UnicodeError):
+            missing = f"block {block!r}" if block else f"deployment {deployment!r}"
+            raise WebhooksError(f"Prefect has no {missing}") from None
         except (httpx.HTTPError, PrefectHTTPStatusError) as error:
             raise PrefectUnavailable(f"Prefect did not answer: {type(error).__name__}") from None
         core = AutomationCore(

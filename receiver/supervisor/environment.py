@@ -15,9 +15,10 @@ _SECRETS = (
     "PREFECT_SERVER_DATABASE_CONNECTION_URL",
     "WEBHOOKS_ADMIN_KEY",
     "WEBHOOKS_API_KEY",
-    "WEBHOOKS_DATABASE_URL",
     "WEBHOOKS_RECEIVER_KEY",
 )
+_OF_THE_RECEIVER = ("WEBHOOKS_ALERT_", "WEBHOOKS_DATABASE_URL", "WEBHOOKS_RATE_LIMIT_URL")
+"""What only the receiver gets: passwords, a chat's address, and what belongs to them."""
 _NOT_INHERITED = ("PREFECT_PROFILE", "PREFECT_PROFILES_PATH")  # profiles of another PREFECT_HOME
 
 
@@ -65,7 +66,8 @@ class Surroundings:
 
 def common(around: Surroundings) -> dict[str, str]:
     """For every child: who is where, no secret."""
-    env = {name: value for name, value in around.outside.items() if name not in (*_SECRETS, *_NOT_INHERITED)}
+    kept_back = {*_SECRETS, *_NOT_INHERITED, *_for_the_receiver(around)}
+    env = {name: value for name, value in around.outside.items() if name not in kept_back}
     hosts = [host for host in (env.get("no_proxy") or env.get("NO_PROXY") or "").split(",") if host]
     direct = ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost", "::1"]))
     return env | {
@@ -129,15 +131,18 @@ def worker(around: Surroundings) -> dict[str, str]:
 
 
 def receiver(around: Surroundings) -> dict[str, str]:
-    """For the receiver: its database and admin key, and a Prefect client that leaves retries to the dispatcher."""
-    database = around.outside.get("WEBHOOKS_DATABASE_URL")
+    """For the receiver: what is its alone, and a Prefect client that leaves retries to the dispatcher."""
     return client(around) | {
         "WEBHOOKS_ADMIN_KEY": around.admin_key,
         "PREFECT_CLIENT_MAX_RETRIES": "0",
-        **({"WEBHOOKS_DATABASE_URL": database} if database else {}),
+        **_for_the_receiver(around),
     }
 
 
 def command_line(around: Surroundings) -> dict[str, str]:
     """For our own commands, which speak to the receiver's admin API."""
     return worker(around) | {"WEBHOOKS_API_KEY": around.admin_key}
+
+
+def _for_the_receiver(around: Surroundings) -> dict[str, str]:
+    return {name: value for name, value in around.outside.items() if name.startswith(_OF_THE_RECEIVER)}

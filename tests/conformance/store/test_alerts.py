@@ -92,8 +92,10 @@ class Installation:
         self.tally = Tally()
         self.deliveries = DeliveryStore(db)
 
-    def receiver(self, name: str = "one", *, limits: Limits | None = None, per_hour: int = 100) -> Watch:
-        database: Any = self.db
+    def receiver(
+        self, name: str = "one", *, limits: Limits | None = None, per_hour: int = 100, database: Any = None
+    ) -> Watch:
+        database = database or self.db
         gatherer = Gatherer(
             database=database,
             webhooks=lambda: self.webhooks,
@@ -149,9 +151,20 @@ async def test_prefect_away_is_told_once_and_its_return_once_also_over_restarts(
     assert len(here.chat.told) == 2
 
 
-async def test_of_several_receivers_one_tells_and_another_goes_on_when_that_is_gone(here: Installation):
+@pytest.fixture
+async def elsewhere(url: str | None, here: Installation, tmp_path: Path) -> AsyncIterator[Any]:
+    """The database as another process has it; SQLite has one, which then is both."""
+    if url is None:
+        yield here.db
+        return
+    other = Database.open(url, tmp_path)
+    yield other
+    await other.close()
+
+
+async def test_of_several_receivers_one_tells_and_another_goes_on_when_that_is_gone(here: Installation, elsewhere: Any):
     here.prefect.up = False
-    first, second = here.receiver("one"), here.receiver("two")
+    first, second = here.receiver("one"), here.receiver("two", database=elsewhere)
     now = await rounds(first, START, 5, others=[second])
     assert here.chat.told == [(Kind.RAISED, Rule.PREFECT_AWAY)]
     here.prefect.up = True
@@ -159,9 +172,9 @@ async def test_of_several_receivers_one_tells_and_another_goes_on_when_that_is_g
     assert here.chat.told[1:] == [(Kind.RESOLVED, Rule.PREFECT_AWAY)]
 
 
-async def test_what_a_machine_lacks_is_told_once_though_both_its_receivers_see_it(here: Installation):
+async def test_what_a_machine_lacks_is_told_once_though_both_its_receivers_see_it(here: Installation, elsewhere: Any):
     limits = Limits(disk_bytes=2**62)
-    both = [here.receiver(name, limits=limits) for name in ("one", "two")]
+    both = [here.receiver("one", limits=limits), here.receiver("two", limits=limits, database=elsewhere)]
     await rounds(both[0], START, 3, others=[both[1]])
     assert here.chat.told == [(Kind.RAISED, Rule.DISK_LOW)]
 

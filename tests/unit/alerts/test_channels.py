@@ -148,7 +148,7 @@ def test_no_channel_shows_its_secrets():
 
 def test_several_are_a_digest_with_all_of_them():
     several = message(notice(1), notice(2, Kind.RESOLVED), notice(3, Kind.REMINDED))
-    assert several.subject == "Webhooks: 3 messages, 1 new warnings"
+    assert several.subject == "Webhooks: 3 messages about warnings, 1 of them new"
     assert [line.partition(":")[0] for line in several.text.splitlines() if "orders" in line] == [
         "Warning",
         "Over",

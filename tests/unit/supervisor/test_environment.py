@@ -17,6 +17,9 @@ OUTSIDE = {
     "WEBHOOKS_ADMIN_KEY": "outside-admin",
     "WEBHOOKS_API_KEY": "outside-api",
     "WEBHOOKS_DATABASE_URL": "postgresql://u:outside-password@h/d",
+    "WEBHOOKS_RATE_LIMIT_URL": "redis://:outside-password@h/0",
+    "WEBHOOKS_ALERT_URL": "https://chat.example/outside-token",
+    "WEBHOOKS_ALERT_EMAIL_TO": "outside-ops@example.com",
     "PREFECT_API_DATABASE_CONNECTION_URL": "postgresql+asyncpg://u:outside-password@h/p",
 }
 
