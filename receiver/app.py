@@ -32,11 +32,14 @@ from receiver.contract.definition import WebhookDefinition
 from receiver.contract.errors import DefinitionError
 from receiver.contract.parse import parse_definition
 from receiver.contract.quantities import parse_rate
+from receiver.deliveries.erasure import Erasures
 from receiver.deliveries.leftovers import Leftovers
 from receiver.deliveries.lifecycle import Status
+from receiver.deliveries.run_cleaner import RunCleaner
 from receiver.deliveries.store import DeliveryStore
 from receiver.deliveries.sweeper import Keeps, Sweeper
 from receiver.deliveries.tickets import Tickets
+from receiver.deliveries.upkeep import Upkeep
 from receiver.dispatch.deployments import Deployments
 from receiver.dispatch.dispatcher import Dispatcher
 from receiver.dispatch.follower import Follower
@@ -68,6 +71,7 @@ from receiver.security_headers import with_security_headers
 from receiver.settings import Settings
 from receiver.status import Readiness, public_router
 from receiver.storage import Database, StoreUnavailable
+from receiver.storage.space import Space
 from receiver.webhooks.audit import AuditLog
 from receiver.webhooks.catalog import Catalog
 from receiver.webhooks.definitions import DefinitionRow, DefinitionStore
@@ -258,6 +262,14 @@ async def _open(
             now=now,
         )
 
+    leftovers = Leftovers(database, bodies)
+    upkeep = Upkeep(
+        sweeper=Sweeper(deliveries, lambda key: _keeps(catalog, key)),
+        runs=RunCleaner(database, gateway),
+        erasures=Erasures(database, bodies),
+        leftovers=leftovers,
+        space=Space(database),
+    )
     app.include_router(public_router(deliveries, tickets, ready))
     app.include_router(approvals_router(gateway.inputs, lambda: datetime.now(UTC)))
     app.include_router(
@@ -271,6 +283,7 @@ async def _open(
                 vault=vault,
                 deployments=deployments,
                 runs=gateway,
+                upkeep=upkeep,
                 intake=SampleSender(intake, catalog, vault, settings.http.base_url),
                 check_definition=check_definition,
                 check=Checkup(
@@ -311,8 +324,9 @@ async def _open(
         "dispatcher": dispatcher.run,
         "lag": Lag(deliveries.behind).run,
         "warnings": alerts.watch.run,
-        "leftovers": Leftovers(database, bodies).run,
-        "sweeper": Sweeper(deliveries, lambda key: _keeps(catalog, key)).run,
+        "leftovers": leftovers.run,
+        "sweeper": upkeep.sweeper.run,
+        "run cleaner": upkeep.runs.run,
         **({"network sets": sets.run} if sources else {}),
     }
     stack.push_async_callback(_end, asyncio.create_task(warn_of_version(), name="Prefect's version"))

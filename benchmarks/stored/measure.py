@@ -62,6 +62,7 @@ async def _on(name: str, folder: Path, urls: dict[str, str | None], rows: int, t
     homes = {kind: folder / kind for kind in urls}
     for kind, count in (("few", FEW), ("many", rows), ("waiting", rows)):
         tell(f"{name}: {count:,} deliveries are put into an inbox")
+        await asyncio.to_thread(homes[kind].mkdir, parents=True)
         await asyncio.to_thread(sow, urls[kind], homes[kind], Seed(rows=count, end=now, queued=kind == "waiting"))
     size = _bytes(urls["many"], homes["many"]) - _bytes(urls["few"], homes["few"])
     figures = [_figure(name, "disk a delivery with a body of 1 KiB", "KiB", [size / (rows - FEW) / 1024])]

@@ -23,6 +23,7 @@ from receiver.admin.replay_api import replay_router
 from receiver.admin.runs_api import runs_router
 from receiver.admin.services import AdminServices
 from receiver.admin.stats_api import stats_router
+from receiver.admin.upkeep_api import upkeep_router
 from receiver.admin.webhooks_api import webhooks_router
 from receiver.webhooks.keys import Scope
 
@@ -34,7 +35,7 @@ def admin_router(services: AdminServices) -> APIRouter:
     route_class = guarded_route(services)
     makers = (
         *(webhooks_router, deliveries_router, replay_router, runs_router, stats_router, keys_router, check_router),
-        *(audit_router, address_router, metrics_router, queue_router, alerts_router),
+        *(audit_router, address_router, metrics_router, queue_router, alerts_router, upkeep_router),
     )
     parts = [make(services, route_class) for make in makers]
     router = APIRouter(route_class=route_class)

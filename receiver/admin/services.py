@@ -17,6 +17,7 @@ from receiver.bodies.content import Content
 from receiver.checks.finding import Finding
 from receiver.contract.definition import WebhookDefinition
 from receiver.deliveries.store import DeliveryStore
+from receiver.deliveries.upkeep import Upkeep
 from receiver.dispatch.lag import QueueStanding
 from receiver.ingress.answers import Answer
 from receiver.ingress.client_ip import Proxies
@@ -112,6 +113,7 @@ class AdminServices:
     deployments: Deployments
     runs: Runs
     intake: SampleIntake
+    upkeep: Upkeep
     check_definition: Callable[[WebhookDefinition], Awaitable[None]]
     check: Callable[[str | None], Awaitable[Sequence[Finding]]]
     documents: Callable[[str, int], Awaitable[Content | None]]

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select, tuple_, update
 
-from receiver.deliveries import kept
+from receiver.deliveries import kept, purged_runs
 from receiver.deliveries.distinct import each_webhook
 from receiver.deliveries.ledger import Place
 from receiver.deliveries.lifecycle import UNFINISHED, Status
@@ -32,10 +32,10 @@ def webhooks(connection: Connection) -> list[str]:
 def delete_bodies(connection: Connection, webhook: str, before: datetime) -> tuple[int, bool]:
     """Delete some bodies, and what was replied, of a webhook's deliveries that came before a moment.
 
-    How many, and whether there may be more. How far it has come is kept, so that nothing is looked at twice.
+    Their runs in Prefect are deleted soon after. How many, and whether there may be more. How far it has come is kept,
+    so that nothing is looked at twice.
     """
-    mark = f"bodies deleted of {webhook}"
-    came_to = connection.scalar(select(meta.c.text).where(meta.c.name == mark))
+    mark, came_to = _came_to(connection, webhook)
     query = select(delivery.c.id, delivery.c.status).where(
         delivery.c.webhook == webhook, delivery.c.id > (came_to or ""), delivery.c.id < first_id(before)
     )
@@ -43,6 +43,7 @@ def delete_bodies(connection: Connection, webhook: str, before: datetime) -> tup
     if not rows:
         return 0, False
     ids = [row.id for row in rows if row.status not in _KEPT]
+    purged_runs.enter(connection, ids)
     connection.execute(update(payload).where(payload.c.delivery_id.in_(ids)).values(body=b""))
     kept.let_go(connection, ids)
     edited = replay.c.delivery_id.in_(ids) & replay.c.body.is_not(None)
@@ -63,10 +64,18 @@ def delete_rows(connection: Connection, webhook: str, before: datetime) -> tuple
     old = (delivery.c.webhook == webhook) & (delivery.c.id < first_id(before)) & delivery.c.status.not_in(_KEPT)
     ids = list(connection.scalars(select(delivery.c.id).where(old).order_by(delivery.c.id).limit(AT_ONCE)))
     kept.let_go(connection, ids)
+    _, came_to = _came_to(connection, webhook)
+    purged_runs.enter(connection, [each for each in ids if each > (came_to or "")])
     for table in _OF_A_DELIVERY:
         connection.execute(delete(table).where(table.c.delivery_id.in_(ids)))
     connection.execute(delete(delivery).where(delivery.c.id.in_(ids)))
     return len(ids), len(ids) == AT_ONCE
+
+
+def _came_to(connection: Connection, webhook: str) -> tuple[str, str | None]:
+    """The mark of how far a webhook's bodies are deleted: its name, and the last delivery's id."""
+    mark = f"bodies deleted of {webhook}"
+    return mark, connection.scalar(select(meta.c.text).where(meta.c.name == mark))
 
 
 def expired_events(connection: Connection, after: Place | None, now: datetime) -> tuple[list[Place], Place | None]:

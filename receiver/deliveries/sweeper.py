@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import inf
 
 from receiver.deliveries.ledger import Place
 from receiver.deliveries.store import DeliveryStore
@@ -29,11 +31,12 @@ class Keeps:
 
 @dataclass(frozen=True, kw_only=True)
 class Swept:
-    """How much was deleted."""
+    """How much was deleted; `more`: the time was over before everything that has come of age was looked at."""
 
     bodies: int = 0
     rows: int = 0
     events: int = 0
+    more: bool = False
 
 
 Step = Callable[[str, datetime], Awaitable[tuple[int, bool]]]
@@ -67,20 +70,23 @@ class Sweeper:
                         *(swept.bodies, swept.rows, swept.events),
                     )
 
-    async def sweep(self, now: datetime) -> Swept:
-        """Delete all that has come of age by now."""
+    async def sweep(self, now: datetime, *, seconds: float = inf) -> Swept:
+        """Delete all that has come of age by now, or as much of it as so many seconds allow."""
+        until = time.monotonic() + seconds
         bodies = rows = 0
         for webhook in await self._store.webhooks_with_deliveries():
             keeps = self._keeps(webhook)
             if keeps is None:
                 continue
-            rows += await self._until_done(self._store.delete_rows, webhook, now - keeps.row)
-            bodies += await self._until_done(self._store.delete_bodies, webhook, now - keeps.body)
+            rows += await self._until_done(self._store.delete_rows, webhook, now - keeps.row, until)
+            bodies += await self._until_done(self._store.delete_bodies, webhook, now - keeps.body, until)
+        if time.monotonic() >= until:
+            return Swept(bodies=bodies, rows=rows, more=True)
         return Swept(bodies=bodies, rows=rows, events=await self._forget(now))
 
-    async def _until_done(self, step: Step, webhook: str, before: datetime) -> int:
+    async def _until_done(self, step: Step, webhook: str, before: datetime, until: float) -> int:
         deleted, more = 0, True
-        while more:
+        while more and time.monotonic() < until:
             count, more = await step(webhook, before)
             deleted += count
             await asyncio.sleep(self._between_steps)

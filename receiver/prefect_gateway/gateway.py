@@ -25,6 +25,7 @@ from prefect.utilities.schema_tools.validation import preprocess_schema
 from receiver.contract.answering import REPLY_EVENT, RESOURCE
 from receiver.contract.errors import WebhooksError
 from receiver.prefect_gateway.alert_events import AlertEvents
+from receiver.prefect_gateway.deletions import delete_runs
 from receiver.prefect_gateway.inputs import RunInputs
 from receiver.prefect_gateway.runs import RunReport, read_run
 from receiver.prefect_gateway.values import (
@@ -164,6 +165,16 @@ class PrefectGateway:
         except (httpx.HTTPError, PrefectHTTPStatusError) as error:
             raise PrefectUnavailable(_without_parameters(error)) from None
         return [_state_of(run) for run in runs if run.state is not None]
+
+    async def delete_runs(self, flow_run_ids: Sequence[str]) -> None:
+        """Delete up to 50 runs, with their task runs and log lines; one that is not there is no error.
+
+        Their events stay as long as Prefect keeps events. Raises `PrefectUnavailable`.
+        """
+        try:
+            await delete_runs(self._client, flow_run_ids)
+        except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+            raise PrefectUnavailable(_without_parameters(error)) from None
 
     async def read_run(self, flow_run_id: str) -> RunReport | None:
         """What a run did, None when Prefect has no such run; raises `PrefectUnavailable`."""

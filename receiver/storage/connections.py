@@ -13,9 +13,11 @@ READERS = 4
 _BUSY_SECONDS = 5
 
 _SQLITE_WRITER = (
+    "PRAGMA auto_vacuum=INCREMENTAL",  # of a new file; what it gives back is asked for by `webhooks vacuum`
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",  # a commit is on disk when it returns
     "PRAGMA foreign_keys=ON",
+    "PRAGMA secure_delete=ON",  # what is purged or erased is overwritten, not only let go
     "PRAGMA temp_store=MEMORY",
     "PRAGMA cache_size=-32768",
     "PRAGMA journal_size_limit=67108864",

@@ -298,6 +298,15 @@ class Audit(_Base, table=True):
     changes: str = Field(sa_type=Text)
 
 
+class PurgedRun(_Base, table=True):
+    """A run in Prefect whose deliveries were purged or erased, until it is deleted there."""
+
+    __tablename__ = "purged_run"
+    __table_args__ = (_NO_ROWID,)
+
+    flow_run_id: str = Field(sa_type=Ident, primary_key=True)
+
+
 class RefusalCount(_Base, table=True):
     """How many requests of an address were refused at a webhook in a minute (minutes since 1970).
 
@@ -396,5 +405,6 @@ webhook, webhook_revision = _table(Webhook), _table(WebhookRevision)
 delivery, payload, attempt = _table(Delivery), _table(Payload), _table(Attempt)
 ledger, status_change, reply, replay = _table(Ledger), _table(StatusChange), _table(Reply), _table(Replay)
 api_key, refusal_count, unknown_path, meta = _table(ApiKey), _table(RefusalCount), _table(UnknownPath), _table(Meta)
-audit, alert, alert_notice = _table(Audit), _table(Alert), _table(AlertNotice)
+audit, purged_run = _table(Audit), _table(PurgedRun)
+alert, alert_notice = _table(Alert), _table(AlertNotice)
 kept_body, body_piece = _table(KeptBody), _table(BodyPiece)

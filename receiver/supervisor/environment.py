@@ -114,6 +114,8 @@ def server(around: Surroundings, database_url: str) -> dict[str, str]:
         "PREFECT_SERVER_UI_API_URL": around.prefect_url,
         "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(around.home / "prefect" / "ui"),  # the installed one may be read-only
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        # Replies travel as events, and no route deletes them: said here, so that another default keeps them no longer.
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": env.get("PREFECT_SERVER_EVENTS_RETENTION_PERIOD", "P7D"),
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": env.get(
             "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED", "events,flow_runs"
         ),

@@ -39,6 +39,7 @@ class Action(StrEnum):
     DELIVERY_DISCARD = "delivery.discard"
     ALERT_TEST = "alert.test"
     ALERT_AUTOMATION = "alert.automation"
+    DELIVERY_ERASE = "delivery.erase"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,7 +26,11 @@ from receiver.checks.finding import Finding
 from receiver.contract.definition import WebhookDefinition, parse_definition
 from receiver.contract.errors import WebhooksError
 from receiver.contract.reasons import Reason
+from receiver.deliveries.erasure import Erasures
+from receiver.deliveries.run_cleaner import RunCleaner
 from receiver.deliveries.store import DeliveryStore
+from receiver.deliveries.sweeper import Keeps, Sweeper
+from receiver.deliveries.upkeep import Upkeep
 from receiver.dispatch.breaker import Circuit
 from receiver.dispatch.lag import QueueStanding
 from receiver.ingress.answers import Answer
@@ -36,6 +40,7 @@ from receiver.ingress.webhook import compile_webhook
 from receiver.prefect_gateway import DeploymentRef, PrefectUnavailable, RunReport
 from receiver.security_headers import with_security_headers
 from receiver.storage import Database
+from receiver.storage.space import Space
 from receiver.webhooks.audit import AuditLog
 from receiver.webhooks.catalog import Routes
 from receiver.webhooks.definitions import DefinitionStore
@@ -87,6 +92,7 @@ class Outside:
     alerts: Warnings = field(default_factory=Warnings)
     findings: list[Finding] = field(default_factory=list)
     refreshed: int = 0
+    deleted_runs: list[str] = field(default_factory=list)
     runs: dict[str, RunReport] = field(default_factory=dict)
     prefect_answers: bool = True
     block_type_exists: bool = True
@@ -124,6 +130,11 @@ class Outside:
         if not self.prefect_answers:
             raise PrefectUnavailable("Prefect did not answer")
         return self.runs.get(flow_run_id)
+
+    async def delete_runs(self, flow_run_ids: Sequence[str]) -> None:
+        if not self.prefect_answers:
+            raise PrefectUnavailable("Prefect did not answer")
+        self.deleted_runs += flow_run_ids
 
     async def send(self, key: str, sample: Sample) -> Answer:
         self.sent.append((key, sample))
@@ -173,6 +184,13 @@ async def admin_api(home: Path) -> AsyncIterator[AdminApi]:
             vault=outside,
             deployments=outside,
             runs=outside,
+            upkeep=Upkeep(
+                sweeper=Sweeper(deliveries, lambda _key: Keeps(), between_steps=0),
+                runs=RunCleaner(database, outside),
+                erasures=Erasures(database),
+                leftovers=None,
+                space=Space(database),
+            ),
             intake=outside,
             check_definition=check,
             check=outside.check,

@@ -12,8 +12,11 @@ from sqlalchemy import delete, func, select
 from receiver.bodies import Bodies, BodyGone, Room, Spool
 from receiver.bodies.storage import fresh_key
 from receiver.bodies.wiring import open_bodies
+from receiver.deliveries.erasure import Erasures
 from receiver.deliveries.leftovers import YOUNG, Leftovers
 from receiver.deliveries.lifecycle import Status
+from receiver.deliveries.needle import Needle
+from receiver.deliveries.records import DeliveryFilter
 from receiver.deliveries.store import DeliveryStore
 from receiver.storage import Database, StoreUnavailable
 from receiver.storage.tables import attempt, delivery, kept_body, payload
@@ -183,3 +186,17 @@ async def test_so_many_big_bodies_are_looked_at_as_there_is_room_for(store: Deli
                 raise AssertionError("there was room for one")
     async with store.whole(request, patient=True) as whole:
         assert whole.size == 6000
+
+
+async def test_a_text_in_a_body_that_is_kept_apart_is_found_and_erased(
+    store: DeliveryStore, db: Database, bodies: Bodies
+):
+    personal = BIG.replace(b'"}', b' ada@example.com"}')
+    mine = await ended(store, Status.COMPLETED, "run-of-big", body=personal)
+    await store.accept(new_delivery(body=BIG, received_at=later(9)), later(9))
+    erasures, needle = Erasures(db, bodies), Needle("ada@example.com")
+    assert (await erasures.look(needle, DeliveryFilter(), "")).found == (mine,)
+    assert (await erasures.erase([mine], BY, later(10))).ids == (mine,)
+    assert await Leftovers(db, bodies).delete_gone() == 1
+    assert (await erasures.look(needle, DeliveryFilter(), "")).found == ()
+    assert len(await stored_keys(bodies)) == 1
