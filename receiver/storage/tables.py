@@ -6,17 +6,13 @@ stands and is small, so that neither a list nor a change of status touches a bod
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, cast
+from typing import cast
 
-from sqlalchemy import BigInteger, Index, Integer, LargeBinary, MetaData, Table, Text, text
+from sqlalchemy import BigInteger, Index, LargeBinary, Table, Text, text
 from sqlmodel import Field, SQLModel
 
-Ident: Any = Text().with_variant(Text(collation="C"), "postgresql")
-"""An identifier: compared byte by byte on both databases, whatever the language of the server."""
-Micros: Any = BigInteger
-_Serial: Any = BigInteger().with_variant(Integer, "sqlite")
-_NO_ROWID = {"sqlite_with_rowid": False}
-_NAMING = {"pk": "pk_%(table_name)s"}
+from receiver.storage.columns import NO_ROWID, Base, Ident, Micros, Serial, partial
+
 UNHAPPY = "status IN ('failed', 'crashed', 'cancelled') AND ended_at IS NOT NULL"
 """Attempts whose run somebody may retry in Prefect. In so many words: a query finds the index by the same ones."""
 IN_LINE = "ordering_key IS NOT NULL AND status = 'queued'"
@@ -28,15 +24,7 @@ GATHERING = "batch_size IS NOT NULL AND batch_id IS NULL AND due_at IS NOT NULL"
 GATHERED = "batch_id IS NOT NULL"
 
 
-def _partial(name: str, *columns: str, where: str) -> Index:
-    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
-
-
-class _Base(SQLModel):
-    metadata: ClassVar[MetaData] = MetaData(naming_convention=_NAMING)
-
-
-class Webhook(_Base, table=True):
+class Webhook(Base, table=True):
     """A definition in force. `definition` is JSON without `state`, which is a column since operators change it.
 
     `source` names the project or the set of files it comes from; null for what was made by hand.
@@ -55,7 +43,7 @@ class Webhook(_Base, table=True):
     source: str | None = Field(default=None, sa_type=Text)
 
 
-class WebhookRevision(_Base, table=True):
+class WebhookRevision(Base, table=True):
     """Each definition a webhook ever had; deliveries name the one they were judged by. Outlives the webhook."""
 
     __tablename__ = "webhook_revision"
@@ -68,7 +56,7 @@ class WebhookRevision(_Base, table=True):
     created_at: int = Field(sa_type=Micros)
 
 
-class Delivery(_Base, table=True):
+class Delivery(Base, table=True):
     """Where a request stands. `attempt` is the number of the latest one, 0 while there is none.
 
     `parent_id` names the split request that this delivery is a part of.
@@ -79,9 +67,9 @@ class Delivery(_Base, table=True):
         Index("ix_delivery_webhook", "webhook", "id"),
         Index("ix_delivery_webhook_status", "webhook", "status", "id"),
         Index("ix_delivery_status", "status", "id"),
-        _partial("ix_delivery_reason", "reason", "id", where="reason IS NOT NULL"),
-        _partial("ix_delivery_event_id", "event_id", "id", where="event_id IS NOT NULL"),
-        _partial("ix_delivery_parent_id", "parent_id", "id", where="parent_id IS NOT NULL"),
+        partial("ix_delivery_reason", "reason", "id", where="reason IS NOT NULL"),
+        partial("ix_delivery_event_id", "event_id", "id", where="event_id IS NOT NULL"),
+        partial("ix_delivery_parent_id", "parent_id", "id", where="parent_id IS NOT NULL"),
     )
 
     id: str = Field(sa_type=Ident, primary_key=True)
@@ -107,7 +95,7 @@ class Delivery(_Base, table=True):
     ordering_key: str | None = Field(default=None, sa_type=Ident)
 
 
-class Payload(_Base, table=True):
+class Payload(Base, table=True):
     """What was received, redacted. `headers`, `query`, `params`, `verification` and `notes` are JSON."""
 
     __tablename__ = "payload"
@@ -121,7 +109,7 @@ class Payload(_Base, table=True):
     body: bytes = Field(sa_type=LargeBinary)
 
 
-class Attempt(_Base, table=True):
+class Attempt(Base, table=True):
     """One start of a flow run. `due_at` is set while it waits for its hand-over or is leased (then it is the lease's
     end: whoever died leaves it due again); `parked_due_at` while its webhook is paused. `state_at` is when Prefect
     says that it came to its state, `seen_at` when we heard of it.
@@ -133,14 +121,14 @@ class Attempt(_Base, table=True):
 
     __tablename__ = "attempt"
     __table_args__ = (
-        _partial("ix_attempt_due", "priority", "due_at", where="due_at IS NOT NULL"),
-        _partial("ix_attempt_parked", "webhook", "parked_due_at", where="parked_due_at IS NOT NULL"),
-        _partial("ix_attempt_flow_run_id", "flow_run_id", where="flow_run_id IS NOT NULL"),
-        _partial("ix_attempt_unhappy", "ended_at", where=UNHAPPY),
-        _partial("ix_attempt_in_line", "webhook", "ordering_key", "created_at", "delivery_id", where=IN_LINE),
-        _partial("ix_attempt_begun", "webhook", "ordering_key", where=BEGUN),
-        _partial("ix_attempt_gathering", "webhook", "created_at", "delivery_id", where=GATHERING),
-        _partial("ix_attempt_batch_id", "batch_id", where=GATHERED),
+        partial("ix_attempt_due", "priority", "due_at", where="due_at IS NOT NULL"),
+        partial("ix_attempt_parked", "webhook", "parked_due_at", where="parked_due_at IS NOT NULL"),
+        partial("ix_attempt_flow_run_id", "flow_run_id", where="flow_run_id IS NOT NULL"),
+        partial("ix_attempt_unhappy", "ended_at", where=UNHAPPY),
+        partial("ix_attempt_in_line", "webhook", "ordering_key", "created_at", "delivery_id", where=IN_LINE),
+        partial("ix_attempt_begun", "webhook", "ordering_key", where=BEGUN),
+        partial("ix_attempt_gathering", "webhook", "created_at", "delivery_id", where=GATHERING),
+        partial("ix_attempt_batch_id", "batch_id", where=GATHERED),
     )
 
     delivery_id: str = Field(sa_type=Ident, primary_key=True)
@@ -172,7 +160,7 @@ class Attempt(_Base, table=True):
     priority: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
 
 
-class Replay(_Base, table=True):
+class Replay(Base, table=True):
     """How an attempt differs from the request that came: it was asked for, by `actor`, under a revision of its own.
 
     `content_type` and `body` are set where the body was edited; what was received stays in `payload`.
@@ -188,7 +176,7 @@ class Replay(_Base, table=True):
     body: bytes | None = Field(default=None, sa_type=LargeBinary)
 
 
-class KeptBody(_Base, table=True):
+class KeptBody(Base, table=True):
     """Where a body is that is too big for its row: of the request as it came (`attempt` 0) or as edited for an attempt.
 
     `body_at` is text of `receiver.bodies` and ends with `key`. `gone`: nobody needs it, and it is to be deleted there.
@@ -197,7 +185,7 @@ class KeptBody(_Base, table=True):
     __tablename__ = "kept_body"
     __table_args__ = (
         Index("ix_kept_body_key", "key"),
-        _partial("ix_kept_body_gone", "delivery_id", where="gone = 1"),
+        partial("ix_kept_body_gone", "delivery_id", where="gone = 1"),
     )
 
     delivery_id: str = Field(sa_type=Ident, primary_key=True)
@@ -207,7 +195,7 @@ class KeptBody(_Base, table=True):
     gone: int = 0
 
 
-class BodyPiece(_Base, table=True):
+class BodyPiece(Base, table=True):
     """A piece of a body that is kept in this database; `number` counts from 0."""
 
     __tablename__ = "body_piece"
@@ -217,11 +205,11 @@ class BodyPiece(_Base, table=True):
     data: bytes = Field(sa_type=LargeBinary)
 
 
-class Ledger(_Base, table=True):
+class Ledger(Base, table=True):
     """Which delivery a sender's event belongs to. `key` is the SHA-256 of the event id, so that any id fits."""
 
     __tablename__ = "ledger"
-    __table_args__ = (_NO_ROWID,)
+    __table_args__ = (NO_ROWID,)
 
     webhook: str = Field(sa_type=Ident, primary_key=True)
     key: bytes = Field(sa_type=LargeBinary, primary_key=True)
@@ -230,13 +218,13 @@ class Ledger(_Base, table=True):
     expires_at: int = Field(sa_type=Micros)
 
 
-class StatusChange(_Base, table=True):
+class StatusChange(Base, table=True):
     """Every change of a delivery's or an attempt's status. `from` and `to` are words of SQL: hence the names."""
 
     __tablename__ = "status_change"
     __table_args__ = (Index("ix_status_change_delivery_id", "delivery_id"),)
 
-    id: int | None = Field(default=None, sa_type=_Serial, primary_key=True)
+    id: int | None = Field(default=None, sa_type=Serial, primary_key=True)
     delivery_id: str = Field(sa_type=Ident)
     attempt: int
     at: int = Field(sa_type=Micros)
@@ -246,11 +234,11 @@ class StatusChange(_Base, table=True):
     detail: str = Field(sa_type=Text)
 
 
-class Reply(_Base, table=True):
+class Reply(Base, table=True):
     """What an attempt answered its waiting caller: the first reply wins. `wire` is JSON as it travelled."""
 
     __tablename__ = "reply"
-    __table_args__ = (_NO_ROWID,)
+    __table_args__ = (NO_ROWID,)
 
     delivery_id: str = Field(sa_type=Ident, primary_key=True)
     attempt: int = Field(primary_key=True)
@@ -258,7 +246,7 @@ class Reply(_Base, table=True):
     received_at: int = Field(sa_type=Micros)
 
 
-class ApiKey(_Base, table=True):
+class ApiKey(Base, table=True):
     """A key of the admin API; only its SHA-256 is kept. `hint` is its beginning, for people to tell keys apart."""
 
     __tablename__ = "api_key"
@@ -275,7 +263,7 @@ class ApiKey(_Base, table=True):
     expires_at: int | None = Field(default=None, sa_type=Micros)
 
 
-class Audit(_Base, table=True):
+class Audit(Base, table=True):
     """An administrative change: who, when, from where, what. `changes` is JSON: `[{"field", "before", "after"}]`.
 
     What a webhook's definition was and became is told by its revisions, which `revision_before` and `revision_after`
@@ -285,7 +273,7 @@ class Audit(_Base, table=True):
     __tablename__ = "audit"
     __table_args__ = (Index("ix_audit_at", "at"), Index("ix_audit_object", "object", "id"))
 
-    id: int | None = Field(default=None, sa_type=_Serial, primary_key=True)
+    id: int | None = Field(default=None, sa_type=Serial, primary_key=True)
     at: int = Field(sa_type=Micros)
     action: str = Field(sa_type=Ident)
     object: str = Field(sa_type=Ident)
@@ -298,23 +286,23 @@ class Audit(_Base, table=True):
     changes: str = Field(sa_type=Text)
 
 
-class PurgedRun(_Base, table=True):
+class PurgedRun(Base, table=True):
     """A run in Prefect whose deliveries were purged or erased, until it is deleted there."""
 
     __tablename__ = "purged_run"
-    __table_args__ = (_NO_ROWID,)
+    __table_args__ = (NO_ROWID,)
 
     flow_run_id: str = Field(sa_type=Ident, primary_key=True)
 
 
-class RefusalCount(_Base, table=True):
+class RefusalCount(Base, table=True):
     """How many requests of an address were refused at a webhook in a minute (minutes since 1970).
 
     Unknown paths are counted with an empty address and webhook.
     """
 
     __tablename__ = "refusal_count"
-    __table_args__ = (_NO_ROWID,)
+    __table_args__ = (NO_ROWID,)
 
     minute: int = Field(sa_type=BigInteger, primary_key=True)
     webhook: str = Field(sa_type=Ident, primary_key=True)
@@ -322,7 +310,7 @@ class RefusalCount(_Base, table=True):
     count: int = Field(sa_type=BigInteger)
 
 
-class UnknownPath(_Base, table=True):
+class UnknownPath(Base, table=True):
     """The last hundred paths that were asked for and are nobody's."""
 
     __tablename__ = "unknown_path"
@@ -334,14 +322,14 @@ class UnknownPath(_Base, table=True):
     last_at: int = Field(sa_type=Micros)
 
 
-class Alert(_Base, table=True):
+class Alert(Base, table=True):
     """A warning that was raised, about `subject`: a webhook's key, a receiver's machine, or nothing in particular.
 
     `reminders` is how often it was told again, the last time at `told_at`. One that is over stays for a while.
     """
 
     __tablename__ = "alert"
-    __table_args__ = (_NO_ROWID,)
+    __table_args__ = (NO_ROWID,)
 
     rule: str = Field(sa_type=Ident, primary_key=True)
     subject: str = Field(sa_type=Ident, primary_key=True)
@@ -353,7 +341,7 @@ class Alert(_Base, table=True):
     resolved_at: int | None = Field(default=None, sa_type=Micros)
 
 
-class AlertNotice(_Base, table=True):
+class AlertNotice(Base, table=True):
     """What one channel has to tell of a warning: at `due_at`, null when that is done with, told or given up.
 
     Those with the same `message` went out together at `sent_at`.
@@ -361,11 +349,11 @@ class AlertNotice(_Base, table=True):
 
     __tablename__ = "alert_notice"
     __table_args__ = (
-        _partial("ix_alert_notice_due_at", "due_at", where="due_at IS NOT NULL"),
-        _partial("ix_alert_notice_sent_at", "sent_at", where="sent_at IS NOT NULL"),
+        partial("ix_alert_notice_due_at", "due_at", where="due_at IS NOT NULL"),
+        partial("ix_alert_notice_sent_at", "sent_at", where="sent_at IS NOT NULL"),
     )
 
-    id: int | None = Field(default=None, sa_type=_Serial, primary_key=True)
+    id: int | None = Field(default=None, sa_type=Serial, primary_key=True)
     channel: str = Field(sa_type=Ident)
     kind: str = Field(sa_type=Text)
     rule: str = Field(sa_type=Text)
@@ -381,7 +369,7 @@ class AlertNotice(_Base, table=True):
     problem: str = Field(default="", sa_type=Text)
 
 
-class Meta(_Base, table=True):
+class Meta(Base, table=True):
     """Single values: `catalog` (its `number` changes with every definition), `instance` (its `text` is a secret),
     `alerts` (its `text` is who looks after warnings, until `number`)."""
 
@@ -400,7 +388,7 @@ VERSION_TABLE = "webhooks_schema"
 """Where the revision of these tables is kept. Ours alone, so that the database may be shared with another program that
 uses Alembic."""
 
-metadata = _Base.metadata
+metadata = Base.metadata
 webhook, webhook_revision = _table(Webhook), _table(WebhookRevision)
 delivery, payload, attempt = _table(Delivery), _table(Payload), _table(Attempt)
 ledger, status_change, reply, replay = _table(Ledger), _table(StatusChange), _table(Reply), _table(Replay)
