@@ -25,7 +25,7 @@ from receiver.storage.tables import GATHERED, attempt, delivery, replay, webhook
 from receiver.storage.values import from_micros, maybe_from_micros, to_text
 
 _WINDOW = 200
-_MANY_RUNS = 20
+_MANY_RUNS = 5
 _ROUNDS = 50
 _UNPARKED_AT_ONCE = 1000
 _REVIVED_AT_ONCE = 500

@@ -65,7 +65,7 @@ async def test_a_batch_waits_for_its_turn_behind_a_caller(store: DeliveryStore) 
 
 
 async def test_a_caller_s_run_overtakes_those_that_wait_in_prefect_once_there_are_many(store: DeliveryStore) -> None:
-    for number in range(20):
+    for number in range(5):
         caller = await stored(store, number, priority=Priority.SYNC)
         (claim,) = await store.claim(10, 60, later(number), "tests")
         assert (claim.delivery_id, claim.overtakes) == (caller, False)
