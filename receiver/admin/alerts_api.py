@@ -13,7 +13,7 @@ from receiver.admin.problems import Problem, documented
 from receiver.admin.services import AdminServices
 from receiver.alerts.book import Alert
 from receiver.alerts.trouble import Rule, about
-from receiver.contract.errors import WebhooksError
+from receiver.contract.errors import DefinitionError, WebhooksError
 from receiver.prefect_gateway import PrefectUnavailable
 from receiver.webhooks.audit import Action
 from receiver.webhooks.keys import Scope
@@ -126,7 +126,7 @@ def alerts_router(services: AdminServices, route_class: type[APIRoute]) -> APIRo
             made, automation = await services.alerts.automation(
                 block=wanted.notify, deployment=wanted.deployment, save=not wanted.dry_run
             )
-        except PrefectUnavailable:
+        except (DefinitionError, PrefectUnavailable):
             raise
         except WebhooksError as error:
             raise Problem(404, f"{error}.") from None

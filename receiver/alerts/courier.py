@@ -65,13 +65,12 @@ class Courier:
         return list(await asyncio.gather(*map(attempt, self.channels)))
 
     async def _deliver(self, channel: Channel, outbox: Outbox, now: datetime) -> None:
-        waiting = await outbox.waiting(channel.name, now)
-        if not waiting:
-            return
         room = None
         if channel.bounded:
             room = self._per_hour - await outbox.sent_since(channel.name, now - _HOUR)
-        for notices in messages(waiting, room):
+            if room <= 0:
+                return
+        for notices in messages(await outbox.take(channel.name, now), room):
             numbers = ",".join(f"{each.id}@{each.at.timestamp()}" for each in notices)
             name = f"{channel.name}:{numbers}"
             try:

@@ -13,6 +13,8 @@ from receiver.alerts.facts import MachineFacts, SharedFacts, WebhookFacts
 from receiver.alerts.silence import webhook_silent
 from receiver.alerts.trouble import Limits, Place, Rule, Trouble, moment, told
 
+_REFUSED = 5
+"""Requests in five minutes that there was no room for: fewer are no more than a moment's."""
 _MARGIN = 1.25
 """So much more than the least ought to be free before a warning of a full disk is over."""
 
@@ -77,7 +79,7 @@ def _queue_behind(facts: SharedFacts, limits: Limits, opened: Collection[Place],
 
 
 def _storage_refuses(facts: MachineFacts) -> Iterator[Trouble]:
-    if facts.storage_problem or facts.refused:
+    if facts.storage_problem or facts.refused >= _REFUSED:
         told_count = f"{facts.refused} requests of the last minutes were answered 503" if facts.refused else ""
         cause = f"the inbox cannot be written: {facts.storage_problem}" if facts.storage_problem else ""
         yield Trouble(

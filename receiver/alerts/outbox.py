@@ -18,8 +18,8 @@ MOST_WAITING = 500
 class Outbox(Protocol):
     """Notices by channel."""
 
-    async def waiting(self, channel: str, now: datetime) -> list[Notice]:
-        """Those due, the oldest first."""
+    async def take(self, channel: str, now: datetime) -> list[Notice]:
+        """Those due, the oldest first; nobody else gets them for a while."""
 
     async def sent_since(self, channel: str, since: datetime) -> int:
         """How many messages went out."""
@@ -49,7 +49,7 @@ class MemoryOutbox:
                 while len(waiting) > MOST_WAITING:
                     del waiting[min(waiting)]
 
-    async def waiting(self, channel: str, now: datetime) -> list[Notice]:
+    async def take(self, channel: str, now: datetime) -> list[Notice]:
         return [notice for due_at, notice in self._waiting.get(channel, {}).values() if due_at <= now]
 
     async def sent_since(self, channel: str, since: datetime) -> int:

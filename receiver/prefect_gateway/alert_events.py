@@ -15,7 +15,7 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.events.schemas.events import Event, Resource
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
-from receiver.contract.errors import WebhooksError
+from receiver.contract.errors import DefinitionError, WebhooksError
 from receiver.prefect_gateway.values import PrefectUnavailable
 
 EVENTS = ("raised", "reminded", "resolved", "test")
@@ -64,7 +64,8 @@ class AlertEvents:
 
     async def automation(self, *, block: str | None, deployment: str | None) -> dict[str, Any]:
         """The automation as Prefect takes it: it sends by a notification block, `slack-webhook/team`, or starts a
-        deployment, `flow/name`, with the warning as its parameter `alert`. Raises `WebhooksError` where there is none.
+        deployment, `flow/name`, with the warning as its parameter `alert`. Raises `WebhooksError` where there is none,
+        `DefinitionError` for one that cannot do it.
         """
         try:
             action = await (self._notify(block) if block else self._run(deployment or ""))
@@ -104,11 +105,14 @@ class AlertEvents:
         block_type, _, name = block.partition("/")
         document = await self._client.read_block_document_by_name(name, block_type, include_secrets=False)
         if document.block_schema is None or "notify" not in (document.block_schema.capabilities or []):
-            raise WebhooksError(f"the block {block} cannot notify: name one like slack-webhook/team")
+            raise DefinitionError("notify", f"the block {block} cannot notify; name one like slack-webhook/team")
         return SendNotification(block_document_id=document.id, subject=_SUBJECT, body=_BODY)
 
     async def _run(self, deployment: str) -> ActionTypes:
         found = await self._client.read_deployment_by_name(deployment)
+        if found.enforce_parameter_schema and not _takes_alert(found.parameter_openapi_schema, found.parameters or {}):
+            problem = f"the flow of {deployment} has to take the parameter `alert: dict`, and need no other"
+            raise DefinitionError("deployment", problem)
         text = {"__prefect_kind": "jinja", "template": "{{ event.payload | tojson }}"}
         alert = {"__prefect_kind": "json", "value": text}
         return RunDeployment(source="selected", deployment_id=found.id, parameters={"alert": alert})
@@ -118,3 +122,9 @@ class AlertEvents:
             return await self._client.request(method, path, json=content, path_params={"id": of} if of else None)
         except (httpx.HTTPError, PrefectHTTPStatusError, ObjectNotFound) as error:
             raise PrefectUnavailable(f"Prefect did not take it: {type(error).__name__}") from None
+
+
+def _takes_alert(schema: Mapping[str, Any] | None, filled: Mapping[str, Any]) -> bool:
+    """Whether a run may be started with `alert` alone; Prefect would else refuse each one, in its log."""
+    known, required = (schema or {}).get("properties") or {}, (schema or {}).get("required") or ()
+    return "alert" in known and not set(required) - {"alert", *filled}

@@ -96,7 +96,28 @@ async def test_a_block_that_cannot_notify_is_refused_and_a_change_of_it_has_a_ti
         assert first is not None and second is not None and began <= first < second
         assert await gateway.alerts.block_changed_at("webhook-secret", "nobody-s") is None
     answer = await receiver.admin.put("/api/admin/alerts/automation", json={"notify": "webhook-secret/alerts-test"})
-    assert answer.status_code == 404 and "cannot notify" in answer.text
+    assert answer.status_code == 422 and "cannot notify" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("parameters", "status"),
+    [
+        ({"properties": {"context": {}}, "required": ["context"]}, 422),
+        ({"properties": {"alert": {}, "team": {}}, "required": ["alert", "team"]}, 422),
+        ({"properties": {"alert": {}, "team": {}}, "required": ["alert"]}, 200),
+    ],
+)
+async def test_a_deployment_that_could_not_be_started_with_a_warning_is_refused(
+    receiver: RunningReceiver, prefect: PrefectClient, parameters: dict[str, Any], status: int
+):
+    flow_id = await prefect.create_flow_from_name("tell")
+    schema = {"type": "object", **parameters}
+    await prefect.create_deployment(
+        flow_id=flow_id, name="tell", parameter_openapi_schema=schema, enforce_parameter_schema=True
+    )
+    wanted = {"deployment": "tell/tell", "dry_run": True}
+    answer = await receiver.admin.put("/api/admin/alerts/automation", json=wanted)
+    assert answer.status_code == status and ("alert: dict" in answer.text) is (status == 422), answer.text
 
 
 async def test_a_test_says_which_channels_took_it(prefect: PrefectClient, tmp_path: Path):

@@ -23,6 +23,7 @@ from flows.nodes.query_records import OPERATORS
 from receiver import Context, settings
 from receiver.admin.api import admin_router
 from receiver.admin.openapi import openapi_document
+from receiver.alerts.trouble import Rule
 from receiver.checks.finding import Code, Level
 from receiver.cli import app as cli
 from receiver.cli.schemes import in_order, markdown_table
@@ -152,6 +153,16 @@ def test_every_code_of_a_check_is_listed_with_its_level():
     same(first_names(rows), [str(code) for code in Code], "codes of webhooks check")
     for row in rows:
         assert re.findall("[a-z]+", row[1])[0] in list(Level), f"the level of {row[0]}"
+
+
+def test_every_warning_is_listed_with_what_to_do():
+    rows = table(OPERATIONS, "Warning", "Is raised when", "What to do")
+    same(first_names(rows), [str(rule) for rule in Rule], "warnings")
+    told = next(row[1] for row in rows if names(row[0]) == ["sender_gives_up"])
+    for scheme in SCHEMES.values():
+        if (limit := scheme.switch_off) is not None:
+            often = f"{limit.in_a_row // 2} of {limit.in_a_row}" if limit.in_a_row else "half of at least 20 requests"
+            assert f"{scheme.about} {often}" in told, f"when {scheme.about} gives up"
 
 
 def test_every_filter_of_templates_is_listed():

@@ -49,7 +49,7 @@ def test_of_all_receivers(rule: Rule, subject: str, bad: SharedFacts, better: Sh
     [
         (Rule.DISK_LOW, {"free_bytes": 999 * 2**20}, {"free_bytes": 1249 * 2**20}, {"free_bytes": 1250 * 2**20}),
         (Rule.STORAGE_REFUSES, {"storage_problem": "disk full"}, None, {}),
-        (Rule.STORAGE_REFUSES, {"refused": 1}, None, {}),
+        (Rule.STORAGE_REFUSES, {"refused": 5}, None, {"refused": 4}),
     ],
 )
 def test_of_a_machine(rule: Rule, bad: dict[str, Any], better: dict[str, Any] | None, good: dict[str, Any]):
