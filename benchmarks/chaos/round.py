@@ -23,7 +23,7 @@ from benchmarks.rig import SECRET_VARIABLE, WARM_POOL
 
 Tell = Callable[[str], None]
 
-SHARE = 0.6
+SHARE = 0.4
 """Of what is drained when nothing is broken, that much is sent while things are."""
 _MOST_BATCHED = 25.0
 _SINGLES, _BATCHED = 24, 300
