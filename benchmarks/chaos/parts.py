@@ -20,7 +20,7 @@ from receiver.supervisor.quarters import PostgresUnavailable
 
 _LOOK_SECONDS = 0.05
 _RESTART_SECONDS = 0.5
-_READY_SECONDS = 120.0
+_READY_SECONDS = 480.0
 
 Launch = Callable[[IO[bytes]], GuardedProcess]
 Ready = Callable[[], Awaitable[bool]]

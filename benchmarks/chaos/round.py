@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -126,11 +127,13 @@ async def _recover(stage: Stage, sender: Sender, injector: Injector, tell: Tell)
 
 
 async def _until_none_is_open(stage: Stage, seconds: float) -> int:
-    """How many deliveries are open in the end."""
+    """How many deliveries are open when none has ended for so many seconds, or none is left."""
     deadline = time.monotonic() + seconds
-    left = -1
+    least = left = sys.maxsize
     while left and time.monotonic() < deadline:
         with suppress(psycopg.Error):
             left = await asyncio.to_thread(reading.open_deliveries, stage.inbox)
+        if left < least:
+            least, deadline = left, time.monotonic() + seconds
         await asyncio.sleep(0.1)
     return left

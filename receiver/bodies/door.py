@@ -62,9 +62,8 @@ class Bodies:
             self.bench.leave(place)
 
     async def _together(self, where: str) -> bytes:
-        body = (
-            bytearray()
-        )  # piece by piece: the room of a large one that a thread made would stay in that thread's heap
+        # Piece by piece: the room of a large one that a thread made would stay in that thread's heap.
+        body = bytearray()
         async for piece in self.pieces(where):
             body += piece
         return bytes(body)
