@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     import httpx
 
 BLOCK_TYPE, BLOCK_NAME = "webhooks-receiver", "default"
-PAUSES = (0.2, 1.0, 3.0)
-"""Seconds before each further try while the receiver cannot be reached or says 502, 503 or 504."""
+PAUSES = (0.2, 1.0, 3.0, 8.0)
+"""Seconds before each further try while the receiver cannot be reached or says 502, 503 or 504: it may be starting
+again just then."""
 AT_HAND: ContextVar[Callable[[str, Mapping[str, str] | None], bytes] | None] = ContextVar("at_hand", default=None)
 """What answers in place of a receiver, by path and query: `receiver.testing` runs flows where no receiver listens."""
 _TIMEOUT = 30.0

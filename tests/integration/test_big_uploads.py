@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import hmac
 import http.client
@@ -16,6 +17,7 @@ import pytest
 
 from tests.support.ports import free_port
 from tests.support.serving import Serving, serving
+from tests.support.waiting import wait_until
 
 MB = 1_000_000
 SIZE = 20 * MB
@@ -173,3 +175,24 @@ def test_while_the_storage_fails_big_bodies_get_503_and_small_ones_go_on(receive
         folder.unlink()
         aside.rename(folder)
     assert sent(receiver, "open", big_json(7))[0] == 202
+
+
+def test_callers_who_wait_for_their_answer_keep_no_big_body_in_memory(receiver: Serving):
+    receiver.define("patient", mode="sync", timeout=6, max_body=25 * 2**20)
+    with ThreadPoolExecutor(8) as pool:
+        waiting = [pool.submit(sent, receiver, "patient", big_json(number)) for number in range(8)]
+        wait_until(lambda: len(receiver.stored(webhook="patient")) == 8, what="all are stored and wait for their runs")
+        assert not all(each.done() for each in waiting)
+        assert sent(receiver, "open", big_json(9))[0] == 202  # there is a place at the bench
+        answers = [each.result() for each in waiting]
+    assert {status for status, _ in answers} == {202}
+
+
+def test_a_compressed_body_is_kept_as_what_it_inflates_to(receiver: Serving):
+    body = json.dumps({"blob": "".join(f"{number:x}" for number in range(400_000))}).encode()
+    packed = gzip.compress(body)
+    assert len(packed) > 512 * 1024
+    delivery_id = stored_id(sent(receiver, "open", packed, Content_Encoding="gzip"))
+    told = receiver.admin.get(f"/api/admin/deliveries/{delivery_id}")
+    assert told.json()["body_size"] == len(body)
+    assert receiver.admin.get(f"/api/admin/deliveries/{delivery_id}/body").content == body
