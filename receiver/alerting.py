@@ -34,6 +34,7 @@ def alert_desk(
         tally=tally,
         home=settings.state.home,
         machine=socket.gethostname(),
+        name=f"{socket.gethostname()}:{settings.http.port}",
         file_changed_at=lambda name: _changed_at(settings.state.secrets_dir, name),
     )
     courier = Courier(

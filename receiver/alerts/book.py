@@ -32,13 +32,14 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
-    """A warning that was raised, and was last told of at `told_at`."""
+    """A warning that was raised, and was last told of at `told_at`. `seen_at`: when whose it is last looked."""
 
     trouble: Trouble
     raised_at: datetime
     told_at: datetime
     reminders: int = 0
     resolved_at: datetime | None = None
+    seen_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,10 +82,12 @@ class SharedFacts:
 class MachineFacts:
     """What a receiver judges for itself. `refused`: requests answered 503 of late, for want of storage or room.
 
-    `storage_problem`: why the inbox could not be written just now, empty when it could.
+    `storage_problem`: why the inbox could not be written just now, empty when it could. `name` is `host:8000`, `disk`
+    `host:/data`: receivers on one machine may share a disk.
     """
 
     name: str
+    disk: str
     refused: int = 0
     storage_problem: str = ""
     free_bytes: int | None = None

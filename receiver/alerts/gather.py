@@ -53,7 +53,10 @@ class _Read:
 
 @dataclass(kw_only=True)
 class Gatherer:
-    """Remembers what it read of each webhook: only those with new requests are read again."""
+    """Remembers what it read of each webhook: only those with new requests are read again.
+
+    `machine` is the host's name, `name` tells this receiver from others on it: `host:8000`.
+    """
 
     database: Database
     webhooks: Callable[[], Iterable[Webhook]]
@@ -62,14 +65,18 @@ class Gatherer:
     tally: Tally
     home: Path
     machine: str
+    name: str
     file_changed_at: Callable[[str], datetime | None] = lambda _reference: None
     _read: dict[str, _Read] = field(default_factory=dict)
     _silence_at: datetime | None = None
+    _enabled: dict[str, datetime | None] | None = None
+    """The webhooks that are enabled, and since when where that was seen."""
 
     async def machine_facts(self, storage_problem: str) -> MachineFacts:
         """What concerns this machine. `storage_problem`: why the inbox could not be written just now."""
         return MachineFacts(
-            name=self.machine,
+            name=self.name,
+            disk=f"{self.machine}:{await asyncio.to_thread(_mount, self.home)}",
             refused=self.tally.refused(),
             storage_problem=storage_problem,
             free_bytes=await asyncio.to_thread(_free, self.home),
@@ -83,6 +90,8 @@ class Gatherer:
             self.database.read(lambda connection: vital_signs.troubled_since(connection, now - timedelta(days=1))),
         )
         enabled = {each.key: each for each in self.webhooks() if each.state == "enabled" and not each.problem}
+        before = self._enabled
+        self._enabled = {key: before.get(key, now) if before is not None else None for key in enabled}
         await self._read_answers(enabled, now)
         with_silence = self._silence_at is None or now - self._silence_at >= SILENCE_EVERY
         if with_silence:
@@ -122,7 +131,11 @@ class Gatherer:
                 self._read[key] = _Read(latest[key], answers, last_verified_at, fresh)
 
     async def _silences(self, keys: Sequence[str], now: datetime) -> dict[str, Silence]:
-        last = {key: at for key in keys if (read := self._read.get(key)) and (at := read.last_verified_at)}
+        last: dict[str, datetime] = {}
+        for key in keys:
+            if (read := self._read.get(key)) and (at := read.last_verified_at):
+                # What was disabled until just now could get nothing.
+                last[key] = max(at, (self._enabled or {}).get(key) or at)
 
         def look(connection: Connection) -> dict[str, Silence]:
             found = ((key, _silence(connection, key, at, now)) for key, at in last.items() if at < now)
@@ -217,3 +230,14 @@ def _free(home: Path) -> int | None:
         return shutil.disk_usage(home).free
     except OSError:
         return None
+
+
+def _mount(home: Path) -> Path:
+    """Where the disk begins that the home is on."""
+    place = home.absolute()
+    try:
+        while place != place.parent and place.parent.stat().st_dev == home.stat().st_dev:
+            place = place.parent
+    except OSError:
+        return home
+    return place

@@ -91,12 +91,12 @@ def _storage_refuses(facts: MachineFacts) -> Iterator[Trouble]:
 
 
 def _disk_low(facts: MachineFacts, limits: Limits, opened: Collection[Place]) -> Iterator[Trouble]:
-    least = limits.disk_bytes * (_MARGIN if (Rule.DISK_LOW, facts.name) in opened else 1)
+    least = limits.disk_bytes * (_MARGIN if (Rule.DISK_LOW, facts.disk) in opened else 1)
     if facts.free_bytes is not None and facts.free_bytes < least:
         yield Trouble(
             rule=Rule.DISK_LOW,
-            subject=facts.name,
-            summary=f"{facts.name}: {facts.free_bytes // 2**20} MiB are free where the receiver keeps its state",
+            subject=facts.disk,
+            summary=f"{facts.disk}: {facts.free_bytes // 2**20} MiB are free where the receiver keeps its state",
             remedy="Free some space, or move WEBHOOKS_HOME; on a full disk requests are answered 503.",
         )
 

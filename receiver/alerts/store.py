@@ -5,7 +5,7 @@ Whoever changes a warning says what it was before; of two receivers that would c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -91,6 +91,14 @@ class AlertStore:
 
         return await self._db.write(make) if changes else []
 
+    async def seen(self, places: Collection[Place], now: datetime) -> None:
+        """Whose they are has looked at these that are raised."""
+        if not places:
+            return
+        here = or_(*(and_(alert.c.rule == rule.value, alert.c.subject == subject) for rule, subject in places))
+        values = update(alert).where(alert.c.resolved_at.is_(None), here).values(seen_at=to_micros(now))
+        await self._db.write(lambda connection: connection.execute(values).rowcount)
+
     # as an outbox
 
     async def take(self, channel: str, now: datetime) -> list[Notice]:
@@ -145,7 +153,7 @@ def _change(connection: Connection, change: Change, at: int) -> bool:
     here = and_(alert.c.rule == trouble.rule.value, alert.c.subject == to_text(trouble.subject, 500))
     said = {"summary": to_text(trouble.summary, 2000), "remedy": to_text(trouble.remedy, 2000)}
     if change.kind is Kind.RAISED:
-        fresh = {**said, "raised_at": at, "told_at": at, "reminders": 0, "resolved_at": None}
+        fresh = {**said, "raised_at": at, "told_at": at, "reminders": 0, "resolved_at": None, "seen_at": None}
         again = update(alert).where(here, alert.c.resolved_at.is_not(None)).values(**fresh)
         row = (trouble.rule.value, to_text(trouble.subject, 500), said["summary"], said["remedy"], at, at, 0)
         return bool(connection.execute(again).rowcount or _RAISE.insert(connection, [row]))
@@ -199,6 +207,7 @@ def _alert(row: RowMapping) -> Alert:
         told_at=from_micros(row["told_at"]),
         reminders=row["reminders"],
         resolved_at=maybe_from_micros(row["resolved_at"]),
+        seen_at=maybe_from_micros(row["seen_at"]),
     )
 
 

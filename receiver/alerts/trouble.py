@@ -24,7 +24,7 @@ class Rule(StrEnum):
 OF_WEBHOOKS = frozenset({Rule.WEBHOOK_SILENT, Rule.SENDER_GIVES_UP, Rule.VERIFICATION_FAILS, Rule.DELIVERIES_TROUBLED})
 """Their subject is a webhook's key."""
 OF_MACHINES = frozenset({Rule.STORAGE_REFUSES, Rule.DISK_LOW})
-"""Each receiver judges them for itself; their subject is the name of its machine."""
+"""Each receiver judges them for itself; their subject is the receiver, `host:8000`, or its disk, `host:/data`."""
 OF_ALL = frozenset(Rule) - OF_MACHINES
 """One receiver judges them for all that share a database."""
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from receiver.alerts.book import Alert, Change, Doubts, Kind, step
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 EVERY_SECONDS = 30.0
 _LEASE_SECONDS = 120.0
 _DELIVERING_SECONDS = 60.0
+_GONE = timedelta(days=1)
 _SETTLING = timedelta(minutes=15)
 """After a start nothing is called silent: it may have been us who were not there."""
 
@@ -86,7 +88,9 @@ class Watch:
         with suppress(StoreUnavailable):
             stored = await self._store.opened()
             opened |= {place: alert for place, alert in stored.items() if place[0] in OF_MACHINES}
-        mine = {place: alert for place, alert in opened.items() if place[1] == facts.name}
+        mine = {place: alert for place, alert in opened.items() if place[1] in {facts.name, facts.disk}}
+        with suppress(StoreUnavailable):
+            await self._store.seen(mine.keys(), now)
         await self._move(mine, judge_machine(facts, self._limits, mine), OF_MACHINES, now)
 
     async def _look_at_all(self, now: datetime) -> None:
@@ -97,6 +101,8 @@ class Watch:
         if not facts.silence_looked_at or now - self._started_at < _SETTLING:
             judged.discard(Rule.WEBHOOK_SILENT)
         await self._move(opened, judge_shared(facts, self._limits, opened, now), judged, now)
+        gone = [alert for alert in stored.values() if _is_gone(alert, now)]
+        await self._store.apply([_over(alert) for alert in gone], self._courier.names, now)
 
     async def _move(
         self, opened: Mapping[Place, Alert], troubles: Sequence[Trouble], judged: Collection[Rule], now: datetime
@@ -137,3 +143,13 @@ class Watch:
             async with asyncio.timeout(_DELIVERING_SECONDS):
                 for outbox in outboxes:
                     await self._courier.deliver(outbox, now)
+
+
+def _is_gone(alert: Alert, now: datetime) -> bool:
+    """Whether it is of a receiver that is not there any more: a container has another name at each start."""
+    return alert.trouble.rule in OF_MACHINES and now - (alert.seen_at or alert.raised_at) > _GONE
+
+
+def _over(alert: Alert) -> Change:
+    trouble = replace(alert.trouble, summary=f"{alert.trouble.summary}; that receiver was not there for a day")
+    return Change(kind=Kind.RESOLVED, trouble=trouble, raised_at=alert.raised_at, before=alert)

@@ -323,9 +323,10 @@ class UnknownPath(Base, table=True):
 
 
 class Alert(Base, table=True):
-    """A warning that was raised, about `subject`: a webhook's key, a receiver's machine, or nothing in particular.
+    """A warning that was raised, about `subject`: a webhook's key, a receiver or its disk, or nothing in particular.
 
-    `reminders` is how often it was told again, the last time at `told_at`. One that is over stays for a while.
+    `reminders` is how often it was told again, the last time at `told_at`. One that is over stays for a while. Of a
+    receiver's own, `seen_at` is when that receiver last looked.
     """
 
     __tablename__ = "alert"
@@ -339,6 +340,7 @@ class Alert(Base, table=True):
     told_at: int = Field(sa_type=Micros)
     reminders: int = 0
     resolved_at: int | None = Field(default=None, sa_type=Micros)
+    seen_at: int | None = Field(default=None, sa_type=Micros)
 
 
 class AlertNotice(Base, table=True):

@@ -104,6 +104,7 @@ class Installation:
             tally=self.tally,
             home=self.home,
             machine="host",
+            name=f"host:{name}",
         )
         courier = Courier([self.chat], per_hour=per_hour, source="https://hooks.test", installation="tests")
         limits = limits or Limits(disk_bytes=0)
@@ -195,6 +196,33 @@ async def test_what_a_machine_lacks_is_told_once_though_both_its_receivers_see_i
     both = [here.receiver("one", limits=limits), here.receiver("two", limits=limits, database=elsewhere)]
     await rounds(both[0], START, 3, others=[both[1]])
     assert here.chat.told == [(Kind.RAISED, Rule.DISK_LOW)]
+
+
+async def test_what_a_receiver_had_that_is_gone_for_good_is_over_after_a_day(here: Installation, elsewhere: Any):
+    for _ in range(5):
+        here.tally.count({"reason": "overloaded"})
+    now = await rounds(here.receiver("one"), START, 3)
+    here.tally = Tally()
+    other = here.receiver("two", database=elsewhere)
+    for hour in range(24):
+        await other.round(now + hour * HOUR)
+    assert here.chat.told == [(Kind.RAISED, Rule.STORAGE_REFUSES)]
+    await other.round(now + 25 * HOUR)
+    assert here.chat.told[1:] == [(Kind.RESOLVED, Rule.STORAGE_REFUSES)]
+    assert "not there for a day" in here.chat.took[-1].text and await other.opened() == []
+
+
+async def test_a_webhook_that_was_disabled_is_not_silent_when_it_is_enabled_again(here: Installation):
+    await here.define("orders", scheme="none")
+    await here.receive([START - 10 * DAY])
+    webhooks, here.webhooks = here.webhooks, []
+    watch = here.receiver(limits=Limits(disk_bytes=0, silence={"orders": HOUR}))
+    now = await rounds(watch, START, 1)
+    here.webhooks = webhooks
+    now = await rounds(watch, now, 30)
+    assert here.chat.told == []
+    await rounds(watch, now + HOUR, 1)
+    assert here.chat.told == [(Kind.RAISED, Rule.WEBHOOK_SILENT)]
 
 
 async def test_a_storm_is_told_in_a_digest_within_the_bound_of_an_hour(here: Installation):

@@ -53,17 +53,19 @@ def test_of_all_receivers(rule: Rule, subject: str, bad: SharedFacts, better: Sh
     ],
 )
 def test_of_a_machine(rule: Rule, bad: dict[str, Any], better: dict[str, Any] | None, good: dict[str, Any]):
-    place = (rule, "host")
-    assert [each.place for each in judge_machine(MachineFacts(name="host", **bad), LIMITS, ())] == [place]
-    assert judge_machine(MachineFacts(name="host", **good), LIMITS, (place,)) == []
+    place = (rule, {Rule.DISK_LOW: "host:/data", Rule.STORAGE_REFUSES: "host:8000"}[rule])
+    assert [
+        each.place for each in judge_machine(MachineFacts(name="host:8000", disk="host:/data", **bad), LIMITS, ())
+    ] == [place]
+    assert judge_machine(MachineFacts(name="host:8000", disk="host:/data", **good), LIMITS, (place,)) == []
     if better is not None:
-        assert judge_machine(MachineFacts(name="host", **better), LIMITS, ()) == []
-        assert judge_machine(MachineFacts(name="host", **better), LIMITS, (place,)) != []
+        assert judge_machine(MachineFacts(name="host:8000", disk="host:/data", **better), LIMITS, ()) == []
+        assert judge_machine(MachineFacts(name="host:8000", disk="host:/data", **better), LIMITS, (place,)) != []
 
 
 def test_everything_in_order_is_nothing_to_tell():
     assert judge_shared(shared(webhooks=(WebhookFacts(key="orders"),)), LIMITS, (), NOW) == []
-    assert judge_machine(MachineFacts(name="host"), LIMITS, ()) == []
+    assert judge_machine(MachineFacts(name="host:8000", disk="host:/data"), LIMITS, ()) == []
 
 
 def test_each_rule_is_judged_by_one_kind_of_receiver_and_has_a_resource():
