@@ -7,8 +7,11 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
+import pytest
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import LogCreate, WorkPoolCreate
+from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
@@ -18,6 +21,7 @@ from receiver.prefect_gateway import Handover, Outcome, PrefectGateway
 from tests.support.deployments import make_deployment
 from tests.support.ports import free_port
 from tests.support.prefect import PrefectServer
+from tests.support.waiting import eventually
 
 
 async def handed_over(gateway: PrefectGateway) -> Handover:
@@ -60,6 +64,26 @@ async def test_a_run_is_found_by_the_key_it_was_created_under(prefect_settings: 
     async with PrefectGateway() as gateway:
         assert await gateway.find_run("found:1") == str(run.id)
         assert await gateway.find_run("found:2") is None
+
+
+async def test_runs_are_deleted_with_their_log_lines_and_those_that_are_gone_are_no_error(
+    prefect_settings: PrefectServer, prefect: PrefectClient
+):
+    deployment = await prefect.read_deployment_by_name(await make_deployment(prefect))
+    mine, other = [await prefect.create_flow_run_from_deployment(deployment.id) for _ in range(2)]
+    line = {"name": "flow", "level": 20, "message": "of somebody", "timestamp": datetime.now(UTC)}
+    await prefect.create_logs([LogCreate(**line, flow_run_id=mine.id)])  # type: ignore[arg-type]
+    async with PrefectGateway() as gateway:
+        for _ in range(2):
+            await gateway.delete_runs([str(mine.id), str(uuid.uuid4()), "none of Prefect's"])
+    with pytest.raises(ObjectNotFound):
+        await prefect.read_flow_run(mine.id)
+    assert (await prefect.read_flow_run(other.id)).id == other.id
+
+    async def no_lines() -> bool:
+        return not await prefect.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[mine.id])))
+
+    await eventually(no_lines, what="its log lines are deleted")
 
 
 async def test_credentials_that_are_refused_are_no_delivery_s_fault(prefect_settings: PrefectServer):
