@@ -79,7 +79,8 @@ async def test_what_waits_is_told_for_each_webhook(store: DeliveryStore, definit
     await definitions.put({"key": "refunds"}, key="refunds", origin="api", by=BY, now=NOW)
     await definitions.set_state("refunds", "paused", BY, NOW)
     await store.accept(new_delivery(webhook="refunds", received_at=later(3)), later(3))
-    await store.claim(0, 60, later(4), "tests")  # whoever asks parks what must not run
+    (taken,) = await store.claim(1, 60, later(4), "tests")  # whoever asks parks what must not run
+    await store.retry_later(taken, later(2), "given back", later(4))
     backlog = (await of(store)).backlog
     assert (backlog.waiting, backlog.later, backlog.leased, backlog.parked) == (1, 1, 1, 0)
     assert backlog.oldest_due_at == later(2)
