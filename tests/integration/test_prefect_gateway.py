@@ -72,7 +72,7 @@ async def test_runs_are_deleted_with_their_log_lines_and_those_that_are_gone_are
     deployment = await prefect.read_deployment_by_name(await make_deployment(prefect))
     mine, other = [await prefect.create_flow_run_from_deployment(deployment.id) for _ in range(2)]
     line = {"name": "flow", "level": 20, "message": "of somebody", "timestamp": datetime.now(UTC)}
-    await prefect.create_logs([LogCreate(**line, flow_run_id=mine.id)])  # type: ignore[arg-type]
+    await prefect.create_logs([LogCreate(**line, flow_run_id=mine.id)])
     async with PrefectGateway() as gateway:
         for _ in range(2):
             await gateway.delete_runs([str(mine.id), str(uuid.uuid4()), "none of Prefect's"])
