@@ -17,7 +17,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -364,12 +364,14 @@ class PrefectSide(BaseWorker[Any, Any, Any], ABC):
             body["scheduled_after"] = after.isoformat()
         if self._work_queues:
             body["work_queue_names"] = sorted(self._work_queues)
+        asked_at = datetime.now(UTC)
         response = await self.client.request(
             "POST",
             "/work_pools/{name}/get_scheduled_flow_runs",
             path_params={"name": self._work_pool_name},
             json=body,
         )
-        if self._clock.hear(response.headers.get("date")):
-            self.log.warning("This machine's clock and Prefect's differ by %.0f s: going by Prefect's", self._clock.off)
+        if self._clock.hear(response.headers.get("date"), asked_at):
+            off = self._clock.off.total_seconds()
+            self.log.warning("Prefect's clock is %+.0f s from this machine's: going by Prefect's", off)
         return [WorkerFlowRunResponse.model_validate(one).flow_run for one in response.json()]

@@ -48,7 +48,7 @@ class DeliveryQuery(BaseModel):
         default=None,
         max_length=200,
         description="A whole event id or flow-run id, or a part of the id or path. A page may be short or empty and "
-        "have a `next_cursor`: it looks for parts in 4,000 deliveries.",
+        "have a `next_cursor`: it looks for parts in 2,000 deliveries.",
     )
     limit: int = Field(default=50, ge=1, le=MOST_ITEMS, description=f"Items in a page, at most {MOST_ITEMS}.")
     cursor: str | None = Field(default=None, max_length=500, description="`next_cursor` of the page before.")

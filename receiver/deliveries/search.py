@@ -1,7 +1,7 @@
 """Looking for a word in the inbox, which costs the same however much is stored.
 
 What is somebody's whole id is found by an index among all deliveries. For parts of ids and paths there is none: each
-page looks at some thousand deliveries and tells where the next one goes on.
+page looks at two thousand deliveries and tells where the next one goes on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from receiver.deliveries.views import DeliverySummary
 from receiver.storage.tables import attempt, delivery
 from receiver.storage.values import to_text
 
-LOOKED_AT = 4_000
+LOOKED_AT = 2_000
 """Deliveries that one page looks at."""
 
 _BEGINS_ID = re.compile(r"[0-9a-f]{8}[0-9a-f-]{0,28}")

@@ -296,7 +296,7 @@ class DeliveryStore:
     ) -> tuple[list[DeliverySummary], str | None]:
         """A page of deliveries, newest first, and the next page's cursor, None at the end.
 
-        With `which.q` the page may be short and not be the last: it looks at some thousand deliveries.
+        With `which.q` the page may be short and not be the last: it looks at two thousand deliveries.
         """
         look = search.search if which.q else reads.list_deliveries
         return await self._db.read(lambda c: look(c, which, limit, cursor))
