@@ -12,12 +12,12 @@ from datetime import timedelta
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
-from receiver.deliveries import kept
+from receiver.deliveries import another, kept
 from receiver.deliveries.lifecycle import UNFINISHED, Status
 from receiver.deliveries.moves import LATEST
-from receiver.storage.tables import attempt, delivery, replay, status_change, webhook
+from receiver.storage.tables import attempt, delivery, replay, webhook
 
 ACTOR = "on_crash"
 """Who asked for such an attempt, where a replay names the key that did; also the source of the change of status."""
@@ -62,21 +62,24 @@ def _again(connection: Connection, row: Row[Any], at: int, now: int) -> None:
     due = now + WAITS[crashes] // _MICROSECOND
     # In line it keeps its place: those of the same ordering key that came later still wait for it.
     created = row.created_at if row.ordering_key is not None else now
-    made = {name: getattr(row, name) for name in _KEPT}
-    made |= {"delivery_id": row.delivery_id, "number": number, "status": Status.QUEUED.value}
-    connection.execute(insert(attempt), [{**made, "due_at": due, "created_at": created}])
+    columns = {name: getattr(row, name) for name in _KEPT} | {"due_at": due, "created_at": created}
     # The same request as before, also where somebody had edited it.
     before = earlier[0] if earlier and earlier[0].attempt == row.number else None
     request = {name: getattr(before, name) for name in ("revision", "content_type", "body")} if before else {}
-    identity = {"delivery_id": row.delivery_id, "attempt": number}
-    connection.execute(insert(replay), [{"revision": row.revision, **request, **identity, "actor": ACTOR}])
+    another.add(
+        connection,
+        row.delivery_id,
+        number,
+        columns=columns,
+        differs={"revision": row.revision, **request, "actor": ACTOR},
+        before=row.status,
+        at=at,
+        now=now,
+        source=ACTOR,
+        detail=f"its run crashed: attempt {number}, {crashes + 1} of {len(WAITS)} after crashes",
+    )
     if before is not None:
         kept.repeat(connection, row.delivery_id, row.number, number)
-    standing = {"status": Status.QUEUED.value, "reason": None, "detail": "", "attempt": number, "updated_at": now}
-    connection.execute(update(delivery).where(delivery.c.id == row.delivery_id).values(**standing))
-    detail = f"its run crashed: attempt {number}, {crashes + 1} of {len(WAITS)} after crashes"
-    moved = {"from_status": row.status, "to_status": Status.QUEUED.value, "source": ACTOR, "detail": detail}
-    connection.execute(insert(status_change), [{**identity, **moved, "at": at}])
 
 
 def _in_a_row(earlier: Sequence[Row[Any]], number: int) -> int:

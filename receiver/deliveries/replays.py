@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, select
 
 from receiver.contract.reasons import Reason
-from receiver.deliveries import kept
+from receiver.deliveries import another, kept
 from receiver.deliveries.lifecycle import UNFINISHED, Status
 from receiver.deliveries.priority import Priority
 from receiver.deliveries.reads import conditions
 from receiver.deliveries.records import Candidate, DeliveryFilter, NewReplay
-from receiver.storage.tables import attempt, delivery, status_change
-from receiver.storage.tables import replay as replay_table
+from receiver.storage.tables import delivery
 from receiver.storage.values import to_micros, to_text
 from receiver.webhooks.audit import Action, By, enter
 from receiver.webhooks.differences import Difference
@@ -62,18 +61,14 @@ def _enter(connection: Connection, made: Sequence[NewReplay], by: By, now: int) 
 
 
 def _add(connection: Connection, new: NewReplay, now: int) -> int | None:
-    columns = (delivery.c[name] for name in ("webhook", "status", "attempt", "ordering_key"))
-    query = select(*columns).where(delivery.c.id == new.delivery_id)
+    asked = (delivery.c[name] for name in ("webhook", "status", "attempt", "ordering_key"))
+    query = select(*asked).where(delivery.c.id == new.delivery_id)
     found = connection.execute(query.with_for_update()).one_or_none()
     if found is None or found.attempt != new.after or Status(found.status) in UNFINISHED:
         return None
     number = new.after + 1
-    identity = {"delivery_id": new.delivery_id, "attempt": number}
-    made: dict[str, Any] = {
-        "delivery_id": new.delivery_id,
-        "number": number,
+    columns: dict[str, Any] = {
         "webhook": found.webhook,
-        "status": Status.QUEUED.value,
         "deployment": to_text(new.deployment, 500),
         "deployment_id": new.deployment_id,
         "flow_id": new.flow_id,
@@ -89,16 +84,20 @@ def _add(connection: Connection, new: NewReplay, now: int) -> int | None:
         "content_type": to_text(new.content_type, 300) if edited else None,
         "body": new.body,
     }
-    connection.execute(insert(attempt), [made])
-    connection.execute(insert(replay_table), [{**identity, **differs}])
+    another.add(
+        connection,
+        new.delivery_id,
+        number,
+        columns=columns,
+        differs=differs,
+        before=found.status,
+        at=now,
+        now=now,
+        source=SOURCE,
+        detail=f"by {actor}, with an edited body" if edited else f"by {actor}",
+    )
     if new.body_at is not None:
         kept.enter(connection, [(new.delivery_id, number, new.body_at)])
-    standing = {"status": Status.QUEUED.value, "reason": None, "detail": "", "attempt": number, "updated_at": now}
-    connection.execute(update(delivery).where(delivery.c.id == new.delivery_id).values(**standing))
-    detail = f"by {actor}, with an edited body" if edited else f"by {actor}"
-    change = {**identity, "at": now, "source": SOURCE, "detail": detail}
-    moved = {"from_status": found.status, "to_status": Status.QUEUED.value}
-    connection.execute(insert(status_change), [{**change, **moved}])
     return number
 
 
